@@ -1,0 +1,341 @@
+"""The container of .vqi, .vqa and .vqcb files: magic, typed chunks, CRC-32, limits.
+
+A file is the three bytes ``8F 56 51`` (``\\x8fVQ``; the first is no text in any
+encoding, so a mangled transfer shows), then chunks up to and including END::
+
+    chunk   = type (1 byte, an ASCII letter)
+              length of the payload (LEB128, at most 5 bytes)
+              payload
+              CRC-32 of type and payload (4 bytes, little-endian)
+
+    'H'     first: one byte ``version << 4 | kind``, then what the kind wants
+    'E'     last: empty, or 2 bytes of check on the decoded samples
+
+As in PNG, the letter's case tells a decoder what to do with a type it does not
+know: upper case is critical (the file cannot be decoded without it), lower
+case is ancillary (skipped, or carried along). This module knows bytes only: no
+images, no sounds, no codebooks.
+"""
+
+from __future__ import annotations
+
+import enum
+import io
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from vqcodec.errors import ChecksumError, FormatError, LimitError, TruncatedError
+
+MAGIC = b"\x8fVQ"
+VERSION = 1
+HEADER = "H"
+END = "E"
+
+
+class Kind(enum.IntEnum):
+    """What the file holds: the low nibble of its header's first byte."""
+
+    CODEBOOK = 0
+    PATCH = 1
+    PHOTO = 2
+    PALETTE = 3
+    AUDIO = 4
+    FRAMES = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a decoder is willing to allocate for a file; raise them for larger work.
+
+    Attributes
+    ----------
+    pixels : int
+        Width times height of an image.
+    samples : int
+        Frames times channels of a sound.
+    codewords : int
+        Codewords of one codebook.
+    chunk : int
+        Bytes of one chunk.
+    metadata : int
+        Bytes of all metadata together, after decompression.
+    """
+
+    pixels: int = 1 << 28
+    samples: int = 1 << 33
+    codewords: int = 1 << 16
+    chunk: int = 1 << 31
+    metadata: int = 1 << 24
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A typed run of bytes; `type` is one ASCII letter."""
+
+    type: str
+    payload: bytes
+
+    @property
+    def critical(self) -> bool:
+        return self.type.isupper()
+
+
+# --- integers -----------------------------------------------------------------
+
+
+def pack_varint(value: int) -> bytes:
+    """Encode a non-negative integer in LEB128: seven bits a byte, low bits first."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+class ByteReader:
+    """Sequential reading of a payload; running out of bytes is a `TruncatedError`."""
+
+    def __init__(self, data: bytes, name: str = "header") -> None:
+        self.data = data
+        self.name = name
+        self.position = 0
+
+    def take(self, count: int) -> bytes:
+        """Return the next `count` bytes."""
+        if count > len(self.data) - self.position:
+            raise TruncatedError(f"the {self.name} ends too early")
+        self.position += count
+        return self.data[self.position - count : self.position]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def varint(self, limit: int = (1 << 35) - 1) -> int:
+        """Return the next LEB128 integer, refused above `limit` or when not minimal."""
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+            if shift > 63:
+                raise FormatError(f"the {self.name} holds an overlong integer")
+        if shift and byte == 0:
+            raise FormatError(f"the {self.name} holds an integer with needless zero bytes")
+        if value > limit:
+            raise LimitError(f"the {self.name} holds {value}, above the limit of {limit}")
+        return value
+
+    def rest(self) -> bytes:
+        return self.take(len(self.data) - self.position)
+
+    def finish(self) -> None:
+        """Refuse bytes that nothing has asked for."""
+        if self.position != len(self.data):
+            raise FormatError(f"the {self.name} has {len(self.data) - self.position} stray bytes")
+
+
+# --- writing ------------------------------------------------------------------
+
+
+def pack_chunk(chunk: Chunk) -> bytes:
+    """Return the bytes of one chunk."""
+    if len(chunk.type) != 1 or not (chunk.type.isascii() and chunk.type.isalpha()):
+        raise ValueError(f"a chunk type is one ASCII letter, not {chunk.type!r}")
+    tag = chunk.type.encode()
+    checksum = zlib.crc32(chunk.payload, zlib.crc32(tag))
+    return b"".join(
+        (tag, pack_varint(len(chunk.payload)), chunk.payload, checksum.to_bytes(4, "little"))
+    )
+
+
+def begin(kind: Kind, header: bytes) -> bytes:
+    """Return the first bytes of a file: magic and header chunk."""
+    return MAGIC + pack_chunk(Chunk(HEADER, bytes([VERSION << 4 | kind]) + header))
+
+
+def end(check: int | None = None) -> bytes:
+    """Return the END chunk, with the 16-bit check of the decoded samples if there is one."""
+    return pack_chunk(Chunk(END, b"" if check is None else check.to_bytes(2, "little")))
+
+
+def pack(kind: Kind, header: bytes, chunks: Iterable[Chunk], check: int | None = None) -> bytes:
+    """Return a whole file as bytes."""
+    return b"".join((begin(kind, header), *map(pack_chunk, chunks), end(check)))
+
+
+def sample_check(*parts: bytes | memoryview) -> int:
+    """Return the 16-bit check of decoded samples: their CRC-32, its halves XORed."""
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return checksum >> 16 ^ checksum & 0xFFFF
+
+
+# --- reading ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a chunk lies in a file: its type, and the offset and length of its payload."""
+
+    type: str
+    offset: int
+    length: int
+
+    def read(self, file: BinaryIO) -> Chunk:
+        """Read the payload and verify its checksum."""
+        file.seek(self.offset)
+        payload = _exactly(file, self.length)
+        checksum = int.from_bytes(_exactly(file, 4), "little")
+        if zlib.crc32(payload, zlib.crc32(self.type.encode())) != checksum:
+            raise ChecksumError(f"the checksum of chunk {self.type!r} does not match: damaged file")
+        return Chunk(self.type, payload)
+
+    def read_part(self, file: BinaryIO, start: int, count: int) -> bytes:
+        """Read `count` bytes of the payload from `start` on, without verifying the rest."""
+        if start < 0 or count < 0 or start + count > self.length:
+            raise TruncatedError(f"chunk {self.type!r} is too short")
+        file.seek(self.offset + start)
+        return _exactly(file, count)
+
+
+@dataclass(frozen=True)
+class Container:
+    """An opened file: kind, header and chunk directory over a seekable binary file.
+
+    Payloads are read, and their checksums verified, when they are asked for.
+    """
+
+    file: BinaryIO
+    kind: Kind
+    header: bytes
+    entries: tuple[Entry, ...]
+    check: int | None
+
+    def all(self, type: str) -> list[bytes]:
+        """Return the verified payloads of every chunk of a type, in file order."""
+        return [entry.read(self.file).payload for entry in self.entries if entry.type == type]
+
+    def entry(self, type: str) -> Entry:
+        """Return the only chunk of a type."""
+        found = [entry for entry in self.entries if entry.type == type]
+        if len(found) != 1:
+            raise FormatError(
+                f"the file holds {len(found)} chunks of type {type!r} in place of one"
+            )
+        return found[0]
+
+    def one(self, type: str) -> bytes:
+        """Return the verified payload of the only chunk of a type."""
+        return self.entry(type).read(self.file).payload
+
+    def has(self, type: str) -> bool:
+        return any(entry.type == type for entry in self.entries)
+
+    def refuse_unknown(self, known: str) -> None:
+        """Raise if the file holds a critical chunk whose type is not among `known`."""
+        for entry in self.entries:
+            if entry.type.isupper() and entry.type not in known:
+                raise FormatError(
+                    f"the file needs a feature (chunk {entry.type!r}) that this version lacks"
+                )
+
+    @property
+    def size(self) -> int:
+        """Length of the whole file in bytes."""
+        return self.file.seek(0, io.SEEK_END)
+
+
+def looks_like(data: bytes) -> bool:
+    """Return whether these first bytes of a file are ours."""
+    return data[:3] == MAGIC
+
+
+def open_container(source: bytes | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> Container:
+    """Read the header and the chunk directory of a file.
+
+    Parameters
+    ----------
+    source : bytes or seekable binary file
+    limits : Limits
+
+    Raises
+    ------
+    FormatError
+        Not a vqcodec file, a newer version, or chunks out of order; its
+        subclasses `TruncatedError`, `ChecksumError` and `LimitError` tell
+        what they say.
+    """
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    file.seek(0)
+    magic = file.read(len(MAGIC))
+    if magic != MAGIC:
+        if not magic:
+            raise TruncatedError("the file is empty")
+        raise FormatError("not a vqcodec file (wrong magic)")
+    entries = list(_directory(file, limits))
+    if not entries or entries[0].type != HEADER:
+        raise FormatError("the file does not begin with its header chunk")
+    if entries[0].length > 1 << 16:
+        raise LimitError("the header chunk is absurdly long")
+    header = entries[0].read(file).payload
+    if not header:
+        raise TruncatedError("the header is empty")
+    version, number = header[0] >> 4, header[0] & 15
+    if version != VERSION:
+        raise FormatError(f"the file has format version {version}; this program reads {VERSION}")
+    try:
+        kind = Kind(number)
+    except ValueError:
+        raise FormatError(f"the file is of unknown kind {number}") from None
+    tail = entries[-1].read(file).payload
+    if len(tail) not in (0, 2):
+        raise FormatError("the END chunk has a wrong length")
+    check = int.from_bytes(tail, "little") if tail else None
+    return Container(file, kind, header[1:], tuple(entries[1:-1]), check)
+
+
+def _exactly(file: BinaryIO, count: int) -> bytes:
+    data = file.read(count)
+    if len(data) != count:
+        raise TruncatedError("the file is truncated")
+    return data
+
+
+def _directory(file: BinaryIO, limits: Limits) -> Iterator[Entry]:
+    """Walk over the chunks without reading payloads; ends after END."""
+    size = file.seek(0, io.SEEK_END)
+    position = len(MAGIC)
+    seen = 0
+    while True:
+        file.seek(position)
+        head = file.read(6)
+        if len(head) < 2:
+            raise TruncatedError("the file is truncated: its END is missing")
+        type = chr(head[0])
+        if not (type.isascii() and type.isalpha()):
+            raise FormatError(f"byte {head[0]:#04x} is no chunk type: damaged file")
+        reader = ByteReader(head[1:], "chunk length")
+        length = reader.varint(limits.chunk)
+        entry = Entry(type, position + 1 + reader.position, length)
+        position = entry.offset + length + 4
+        if position > size:
+            raise TruncatedError(f"the file is truncated inside chunk {type!r}")
+        seen += 1
+        if seen > 1 << 20:
+            raise LimitError("the file has an absurd number of chunks")
+        if type == HEADER and seen > 1:
+            raise FormatError("the file has a second header")
+        yield entry
+        if type == END:
+            break
+    if position != size:
+        raise FormatError(f"{size - position} stray bytes follow the END of the file")

@@ -1,0 +1,56 @@
+"""Whole files or none: atomic writing, and the checks that come before it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from vqcodec.errors import MediaError
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a temporary sibling of `path` for writing; rename it onto `path` at a clean exit.
+
+    The data reaches the disk before the rename, so that a crash leaves either
+    the old file or the whole new one. On any exception, an interrupt included,
+    the temporary file is removed and `path` stays untouched.
+
+    Raises
+    ------
+    MediaError
+        The folder cannot be written, the disk is full, or `path` is a folder.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise MediaError(f"cannot write {target}: it is a folder")
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(mode)
+        temporary.replace(target)
+    except OSError as error:
+        raise MediaError(f"cannot write {target}: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,79 @@
+"""What travels beside the samples: colour profile, EXIF, XMP, text tags.
+
+Each kind of metadata is one ancillary chunk, compressed by zlib; text tags are
+a JSON object. All of it can be dropped without harm to the samples.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vqcodec.container import DEFAULT_LIMITS, Chunk, Container, Limits
+from vqcodec.errors import FormatError, LimitError
+
+_TYPES = {"c": "icc", "x": "exif", "m": "xmp", "t": "text"}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Colour profile (`icc`), EXIF and XMP as the bytes the file held, and text tags."""
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.icc or self.exif or self.xmp or self.text)
+
+
+def to_chunks(metadata: Metadata) -> list[Chunk]:
+    """Return the ancillary chunks that carry this metadata."""
+    chunks = []
+    for type, name in _TYPES.items():
+        value = getattr(metadata, name)
+        if not value:
+            continue
+        if name == "text":
+            value = json.dumps(dict(value), ensure_ascii=False, sort_keys=True).encode()
+        chunks.append(Chunk(type, zlib.compress(value, 9)))
+    return chunks
+
+
+def from_chunks(container: Container, limits: Limits = DEFAULT_LIMITS) -> Metadata:
+    """Return the metadata that a file carries; at most ``limits.metadata`` bytes of it."""
+    values: dict[str, bytes] = {}
+    left = limits.metadata
+    for type, name in _TYPES.items():
+        for payload in container.all(type)[:1]:
+            values[name] = inflate(payload, left)
+            left -= len(values[name])
+    text = values.pop("text", None)
+    return Metadata(**values, text=_parse_text(text) if text else {})
+
+
+def inflate(payload: bytes, limit: int) -> bytes:
+    """Decompress a zlib payload, refusing results of more than `limit` bytes."""
+    engine = zlib.decompressobj()
+    try:
+        data = engine.decompress(payload, limit + 1)
+    except zlib.error:
+        raise FormatError("compressed data inside the file is damaged") from None
+    if len(data) > limit:
+        raise LimitError(f"compressed data inside the file exceeds the limit of {limit} bytes")
+    if not engine.eof or engine.unused_data:
+        raise FormatError("compressed data inside the file is damaged")
+    return data
+
+
+def _parse_text(data: bytes) -> dict[str, str]:
+    try:
+        tags = json.loads(data)
+    except (ValueError, RecursionError):
+        tags = None
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        raise FormatError("the text tags are not a JSON object of strings")
+    return tags
