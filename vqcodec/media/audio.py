@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from vqcodec.container import DEFAULT_LIMITS, Limits
 from vqcodec.errors import LimitError, MediaError, ParameterError, VQError
 from vqcodec.files import atomic_file
 from vqcodec.media.image import Source
+from vqcodec.media.reading import open_input
 from vqcodec.metadata import Metadata
 
 MAX_CHANNELS = 255
@@ -148,6 +150,8 @@ def load_audio(
         count = file.frames * file.channels
         if count > limits.samples:
             raise LimitError(f"{name} has {count} samples, more than the limit of {limits.samples}")
+        if _shorter_than_stated(file.extra_info):
+            raise MediaError(f"{name} is truncated: it is shorter than its header says")
         if file.frames == 0:
             raise MediaError(f"{name} holds no samples")
         dtype = "float32"
@@ -168,6 +172,17 @@ def load_audio(
             raise MediaError(f"cannot use {name}: {error}") from None
 
 
+def _shorter_than_stated(log: str) -> bool:
+    """Tell from libsndfile's log whether the samples end before they should.
+
+    For uncompressed files libsndfile takes what is there in silence. Sizes of
+    2 GB and more are what programs write into headers of streams whose length
+    they cannot know.
+    """
+    found = re.search(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", log, re.M)
+    return found is not None and int(found[2]) < int(found[1]) < 0x7FFFF000
+
+
 @contextlib.contextmanager
 def _opened(source: Any, name: str) -> Iterator[tuple[Any, int]]:
     """Open a sound with soundfile, turning what goes wrong into our errors."""
@@ -180,7 +195,7 @@ def _opened(source: Any, name: str) -> Iterator[tuple[Any, int]]:
     try:
         with contextlib.ExitStack() as stack:
             if isinstance(source, str | os.PathLike):
-                source = stack.enter_context(Path(source).open("rb"))
+                source = stack.enter_context(open_input(source, "a sound"))
             start = source.tell()
             size = source.seek(0, os.SEEK_END) - start
             source.seek(start)
@@ -189,10 +204,6 @@ def _opened(source: Any, name: str) -> Iterator[tuple[Any, int]]:
             yield stack.enter_context(soundfile.SoundFile(source)), size
     except VQError:
         raise
-    except IsADirectoryError:
-        raise MediaError(f"{name} is a folder, not a sound") from None
-    except OSError as error:
-        raise MediaError(f"cannot read {name}: {error.strerror or error}") from None
     except MemoryError:
         raise LimitError(f"{name} is too large for the memory of this machine") from None
     except (RuntimeError, ValueError, TypeError):  # libsndfile's errors are RuntimeErrors
@@ -242,7 +253,7 @@ def _storage(audio: Audio, wanted: str, target: str) -> tuple[str, str]:
 
     suffix = wanted.lower() if wanted.startswith(".") else f".{wanted.lower()}"
     available = soundfile.available_formats()
-    name = _SUFFIXES.get(suffix) or next((f for f in available if f == wanted.upper()), None)
+    name = _SUFFIXES.get(suffix, wanted.upper())
     if name not in available:
         known = ", ".join(s for s, f in _SUFFIXES.items() if f in available)
         what = f"{wanted!r} is no sound format that can be written" if wanted else "has no suffix"

@@ -67,66 +67,71 @@ def load_image(
         An array has the wrong shape, dtype, or holds NaN.
     """
     if isinstance(source, Image):
-        _check_size(source.width, source.height, limits)
+        _check_size(source.width, source.height, "the image", limits)
         return source
     if isinstance(source, PIL.Image.Image):
-        return _from_pillow(source, Source("<image>", source.format or ""), limits)
+        with _border("the image", limits):
+            return _from_pillow(source, Source("<image>", source.format or ""), limits)
     if isinstance(source, bytes | bytearray | memoryview):
         return _decode(io.BytesIO(source), "<bytes>", limits)
     if isinstance(source, str | os.PathLike):
-        try:
-            with Path(source).open("rb") as file:
-                return _decode(file, str(source), limits)
-        except OSError as error:
-            if isinstance(error, IsADirectoryError):
-                raise MediaError(f"{source} is a folder, not an image") from None
-            raise MediaError(f"cannot read {source}: {error.strerror or error}") from None
-    if hasattr(source, "read"):
+        with open_input(source, "an image") as file:
+            return _decode(file, str(source), limits)
+    if not isinstance(source, np.ndarray) and hasattr(source, "read"):
         name = str(getattr(source, "name", "<stream>"))
-        seekable = hasattr(source, "seek") and getattr(source, "seekable", lambda: True)()
-        return _decode(source if seekable else io.BytesIO(source.read()), name, limits)
+        at_start = hasattr(source, "seek") and source.seekable() and source.tell() == 0
+        return _decode(source if at_start else io.BytesIO(source.read()), name, limits)
     image = Image(np.asarray(source), source=Source("<array>"))
-    _check_size(image.width, image.height, limits)
+    _check_size(image.width, image.height, "the image", limits)
     return image
 
 
 def _decode(file: BinaryIO, name: str, limits: Limits) -> Image:
-    """Decode an image file, turning every way it can go wrong into one of our errors."""
-    start = file.tell()
-    size = file.seek(0, os.SEEK_END) - start
-    file.seek(start)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     if size == 0:
         raise MediaError(f"{name} is empty")
-    try:
-        with _guarded(limits), PIL.Image.open(file) as image:
+    with _border(name, limits):
+        try:
+            image = PIL.Image.open(file)
+        except PIL.UnidentifiedImageError:
+            file.seek(0)
+            raise MediaError(f"{name} is {_what_else(file.read(16))}") from None
+        with image:
             if image.format in _REFUSED:
                 raise MediaError(f"{name} is a {image.format} drawing, not an image of pixels")
-            _check_size(image.width, image.height, limits)
+            _check_size(image.width, image.height, name, limits)
             source = Source(name, image.format or "", size)
             layout = wide.layout_of(image)
             if layout is None:
                 return _from_pillow(image, source, limits)
-            samples = wide.read(file, start, image, layout)
+            samples = wide.read(file, image, layout)
             metadata, notes = collect_metadata(image, limits)
             return Image(samples, metadata, _noted(source, notes))
-    except VQError:
-        raise
-    except PIL.UnidentifiedImageError:
-        file.seek(start)
-        raise MediaError(f"{name} is {_what_else(file.read(16))}") from None
-    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
-        raise LimitError(
-            f"{name} has more pixels than the limit of {limits.pixels}; raise it with --max-pixels"
-        ) from None
-    except MemoryError:
-        raise LimitError(f"{name} is too large for the memory of this machine") from None
-    except Exception as error:  # damaged files make Pillow's parsers raise almost anything
-        raise MediaError(f"{name} is damaged or truncated: {_one_line(error)}") from None
 
 
 @contextlib.contextmanager
-def _guarded(limits: Limits) -> Iterator[None]:
-    """Make Pillow refuse by our pixel limit in place of its own, and keep it from chattering."""
+def open_input(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
+    """Open a file for reading; that it is missing or a folder is a `MediaError`."""
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115
+    except IsADirectoryError:
+        raise MediaError(f"{path} is a folder, not {what}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"cannot read {path}: {reason}") from None
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
+def _border(name: str, limits: Limits) -> Iterator[None]:
+    """Run Pillow under our pixel limit, silently, and make our errors of its many.
+
+    Pillow's own guard against decompression bombs is set to our limit, so that
+    it also covers pictures inside pictures (ICO, ICNS), whose size only
+    Pillow sees.
+    """
     with _pillow, warnings.catch_warnings():
         before = PIL.Image.MAX_IMAGE_PIXELS
         PIL.Image.MAX_IMAGE_PIXELS = limits.pixels
@@ -134,25 +139,38 @@ def _guarded(limits: Limits) -> Iterator[None]:
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         try:
             yield
+        except VQError:
+            raise
+        except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
+            raise LimitError(
+                f"{name} has more pixels than the limit of {limits.pixels}; "
+                "raise it with --max-pixels"
+            ) from None
+        except MemoryError:
+            raise LimitError(f"{name} is too large for the memory of this machine") from None
+        except Exception as error:  # damaged files make Pillow's parsers raise almost anything
+            raise MediaError(f"{name} is damaged or truncated ({_one_line(error)})") from None
         finally:
             PIL.Image.MAX_IMAGE_PIXELS = before
 
 
-def _check_size(width: int, height: int, limits: Limits) -> None:
+def _check_size(width: int, height: int, name: str, limits: Limits) -> None:
     if width * height > limits.pixels:
         raise LimitError(
-            f"the image has {width} x {height} pixels, more than the limit of {limits.pixels}; "
+            f"{name} has {width} x {height} pixels, more than the limit of {limits.pixels}; "
             "raise it with --max-pixels"
         )
 
 
 def _from_pillow(image: PIL.Image.Image, source: Source, limits: Limits) -> Image:
-    _check_size(image.width, image.height, limits)
+    _check_size(image.width, image.height, source.name, limits)
     if getattr(image, "is_animated", False):
         count = getattr(image, "n_frames", 2)
         source = _noted(source, [f"{source.name} holds {count} pictures; only the first is used"])
     image.load()
-    _check_size(image.width, image.height, limits)  # some formats know their size only now
+    _check_size(
+        image.width, image.height, source.name, limits
+    )  # some formats know their size only now
     metadata, notes = collect_metadata(image, limits)
     image, more, keeps_profile = _to_plain_mode(image, source.name, metadata.icc)
     if not keeps_profile:
@@ -173,7 +191,8 @@ def _to_plain_mode(
     if mode in ("CMYK", "LAB"):
         return *_to_srgb(image, name, profile), False
     if mode == "I":
-        low, high = image.getextrema()
+        extrema: Any = image.getextrema()
+        low, high = extrema
         if low < 0 or high > 65535:
             raise MediaError(
                 f"{name} holds samples from {low} to {high}, outside the 16 bits from 0 to 65535"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import PIL.Image
@@ -14,6 +15,7 @@ _XMP_KEYWORD = "XML:com.adobe.xmp"
 # Of a TIFF's own tags, those that speak about the picture and not about its storage.
 _TIFF_TAGS = (270, 271, 272, 274, 305, 306, 315, 33432)
 _TIFF_FOLDERS = (0x8769, 0x8825)
+_XMP_TAG = 700
 
 
 def collect_metadata(image: PIL.Image.Image, limits: Limits) -> tuple[Metadata, list[str]]:
@@ -46,6 +48,17 @@ def with_prefix(exif: bytes) -> bytes:
     return _EXIF_PREFIX + exif
 
 
+def tiff_tags(metadata: Metadata) -> PIL.Image.Exif:
+    """Return EXIF and XMP as tags of a TIFF file."""
+    tags = PIL.Image.Exif()
+    with contextlib.suppress(Exception):  # EXIF that Pillow cannot parse has no place in a TIFF
+        tags.load(metadata.exif or b"")
+        tags = _picture_tags(tags)
+    if metadata.xmp:
+        tags[_XMP_TAG] = metadata.xmp
+    return tags
+
+
 def _as_bytes(value: Any) -> bytes | None:
     if isinstance(value, str):
         value = value.encode()
@@ -59,16 +72,22 @@ def _exif(image: PIL.Image.Image) -> bytes | None:
         return raw.removeprefix(_EXIF_PREFIX) or None
     if image.format not in ("TIFF", "MPO"):
         return None
-    tags, kept = image.getexif(), PIL.Image.Exif()
+    kept = _picture_tags(image.getexif())
+    if not kept or dict(kept) == {274: 1}:
+        return None
+    return kept.tobytes().removeprefix(_EXIF_PREFIX)
+
+
+def _picture_tags(tags: PIL.Image.Exif) -> PIL.Image.Exif:
+    """Return those tags that speak about the picture, not about how a TIFF stores it."""
+    kept = PIL.Image.Exif()
     for tag in _TIFF_TAGS:
         if tag in tags:
             kept[tag] = tags[tag]
     for folder in _TIFF_FOLDERS:
         if folder in tags and tags.get_ifd(folder):
             kept.get_ifd(folder).update(tags.get_ifd(folder))
-    if len(kept) == 0 or (len(kept) == 1 and kept.get(274) == 1):
-        return None
-    return kept.tobytes().removeprefix(_EXIF_PREFIX)
+    return kept
 
 
 def _text(image: PIL.Image.Image) -> dict[str, str]:

@@ -11,7 +11,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -44,12 +44,12 @@ def layout_of(image: PIL.Image.Image) -> str | None:
     return None
 
 
-def read(file: BinaryIO, start: int, image: PIL.Image.Image, layout: str) -> np.ndarray:
+def read(file: BinaryIO, image: PIL.Image.Image, layout: str) -> np.ndarray:
     """Decode 16-bit colour.
 
     Parameters
     ----------
-    file : seekable binary file, the image from byte `start` on
+    file : seekable binary file
     image : the same file as opened by Pillow, not yet loaded; loaded afterwards
     layout : what `layout_of` said
 
@@ -67,11 +67,11 @@ def read(file: BinaryIO, start: int, image: PIL.Image.Image, layout: str) -> np.
             samples[top : top + len(strip)] = strip.view(">u2")
         return samples
     order = _NATIVE if layout[-1] == "N" else layout[-1]
-    samples = np.zeros((image.height, image.width, len(image.getbands())), np.uint16)
-    image.load()
+    image.load()  # and only then ask for the size: Pillow turns a TIFF upright
+    samples = np.empty((image.height, image.width, len(image.getbands())), np.uint16)
     for top, strip in _strips(image):
         samples[top : top + len(strip)] = strip.astype(np.uint16) << 8
-    file.seek(start)
+    file.seek(0)
     with PIL.Image.open(file) as again:
         _set_layout(again, layout[:-1] + _OTHER_ORDER[order])
         again.load()
@@ -87,12 +87,13 @@ def read(file: BinaryIO, start: int, image: PIL.Image.Image, layout: str) -> np.
 def _set_layout(image: PIL.Image.Image, layout: str) -> None:
     """Make Pillow unpack the pixels of an opened file in another layout."""
     assert isinstance(image, PIL.ImageFile.ImageFile)
+    make: Any = getattr(PIL.ImageFile, "_Tile", lambda *fields: fields)  # Pillow 11 named them
     tiles = []
-    for codec, extents, offset, arguments in image.tile:
+    for tile in image.tile:
+        arguments: Any = tile[3]
         changed = layout if isinstance(arguments, str) else (layout, *arguments[1:])
-        tiles.append((codec, extents, offset, changed))
-    make = getattr(PIL.ImageFile, "_Tile", None)
-    image.tile = [make(*tile) if make else tile for tile in tiles]
+        tiles.append(make(tile[0], tile[1], tile[2], changed))
+    image.tile = tiles
 
 
 def _strips(image: PIL.Image.Image) -> Iterator[tuple[int, np.ndarray]]:
@@ -106,9 +107,10 @@ def _strips(image: PIL.Image.Image) -> Iterator[tuple[int, np.ndarray]]:
 def _read_ppm(file: BinaryIO, image: PIL.Image.Image) -> np.ndarray:
     """Read the samples of a binary 16-bit PPM, scaled to the full range."""
     assert isinstance(image, PIL.ImageFile.ImageFile)
-    _, _, offset, (_, top_value) = image.tile[0]
+    arguments: Any = image.tile[0][3]
+    top_value = int(arguments[1])
     width, height = image.size
-    file.seek(offset)
+    file.seek(image.tile[0][2])
     out = np.empty((height, width, 3), np.uint16)
     rows = max(1, _STRIP // width)
     for top in range(0, height, rows):
@@ -118,9 +120,8 @@ def _read_ppm(file: BinaryIO, image: PIL.Image.Image) -> np.ndarray:
             raise MediaError("the image file is truncated")
         part[:] = np.frombuffer(data, ">u2").reshape(part.shape)
         if top_value != 65535:
-            part[:] = np.minimum(
-                (part.astype(np.uint32) * 65535 + top_value // 2) // top_value, 65535
-            )
+            scaled = (part.astype(np.uint32) * 65535 + top_value // 2) // top_value
+            part[:] = np.minimum(scaled, 65535)
     return out
 
 

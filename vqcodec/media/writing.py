@@ -15,7 +15,7 @@ from vqcodec.errors import MediaError, ParameterError
 from vqcodec.files import atomic_file
 from vqcodec.media import wide
 from vqcodec.media.image import Image, to_eight_bits, turn
-from vqcodec.media.tags import with_prefix
+from vqcodec.media.tags import tiff_tags, with_prefix
 
 _SUFFIXES = {
     ".png": "PNG",
@@ -33,14 +33,13 @@ _SUFFIXES = {
 }
 _HOLD_ALPHA = {"PNG", "WEBP", "TIFF", "GIF", "AVIF"}
 _HOLD_EXIF = {"PNG", "JPEG", "WEBP", "AVIF", "TIFF"}
-_HOLD_XMP = {"JPEG", "WEBP", "AVIF", "TIFF"}  # and PNG, as a text
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True, "exact": True},
     "AVIF": {"quality": 90},
     "TIFF": {"compression": "tiff_adobe_deflate"},
 }
-_JPEG_SEGMENT = 65527
+_JPEG_SEGMENT = 65533 - 29  # less the name that XMP begins with
 
 
 def output_formats() -> dict[str, str]:
@@ -125,18 +124,15 @@ def _write(image: Image, file: BinaryIO, format: str, target: str) -> tuple[str,
     options = dict(_OPTIONS.get(format, {}))
     if metadata.icc and format != "PPM":
         options["icc_profile"] = metadata.icc
-    if metadata.exif and format in _HOLD_EXIF:
-        if format == "JPEG" and len(metadata.exif) > _JPEG_SEGMENT:
-            notes.append(f"the EXIF metadata is too long for {format} and left out")
-        else:
-            options["exif"] = with_prefix(metadata.exif)
-    if metadata.xmp and format in _HOLD_XMP:
-        if format == "JPEG" and len(metadata.xmp) > _JPEG_SEGMENT - 29:
-            notes.append(f"the XMP metadata is too long for {format} and left out")
-        elif format == "TIFF":
-            options["tiffinfo"] = {700: metadata.xmp}
-        else:
-            options["xmp"] = metadata.xmp
+    if format == "TIFF":
+        options["tiffinfo"] = tiff_tags(metadata)
+    elif format in _HOLD_EXIF:
+        longest = _JPEG_SEGMENT if format == "JPEG" else None
+        for name, value in (("exif", metadata.exif), ("xmp", metadata.xmp)):
+            if value and longest and len(value) > longest:
+                notes.append(f"the {name.upper()} metadata is too long for {format} and left out")
+            elif value:
+                options[name] = with_prefix(value) if name == "exif" else value
     if format == "PNG":
         options["pnginfo"] = _png_text(image)
     if format in ("JPEG", "GIF") and "Comment" in metadata.text:
