@@ -67,20 +67,26 @@ def read(file: BinaryIO, image: PIL.Image.Image, layout: str) -> np.ndarray:
             samples[top : top + len(strip)] = strip.view(">u2")
         return samples
     order = _NATIVE if layout[-1] == "N" else layout[-1]
-    image.load()  # and only then ask for the size: Pillow turns a TIFF upright
-    samples = np.empty((image.height, image.width, len(image.getbands())), np.uint16)
+    samples = _low_bytes(file, layout[:-1] + _OTHER_ORDER[order])
+    image.load()
     for top, strip in _strips(image):
-        samples[top : top + len(strip)] = strip.astype(np.uint16) << 8
-    file.seek(0)
-    with PIL.Image.open(file) as again:
-        _set_layout(again, layout[:-1] + _OTHER_ORDER[order])
-        again.load()
-        for top, strip in _strips(again):
-            samples[top : top + len(strip)] |= strip
+        samples[top : top + len(strip)] |= strip.astype(np.uint16) << 8
     key = image.info.get("transparency")
     if image.mode == "RGB" and isinstance(key, tuple):  # one colour is named transparent
         opaque = (samples != np.array(key, np.uint16)).any(axis=2)
         return np.dstack((samples, opaque.astype(np.uint16) * 65535))
+    return samples
+
+
+def _low_bytes(file: BinaryIO, layout: str) -> np.ndarray:
+    """Decode the low bytes into a uint16 array; Pillow's copy is gone before the next comes."""
+    file.seek(0)
+    with PIL.Image.open(file) as image:
+        _set_layout(image, layout)
+        image.load()  # and only then ask for the size: Pillow turns a TIFF upright
+        samples = np.empty((image.height, image.width, len(image.getbands())), np.uint16)
+        for top, strip in _strips(image):
+            samples[top : top + len(strip)] = strip
     return samples
 
 
