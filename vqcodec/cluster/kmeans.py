@@ -1,0 +1,246 @@
+"""Lloyd's k-means: assign every vector to its nearest codeword, move codewords to the means.
+
+The two conditions of an optimal quantizer (Lloyd 1957; Linde, Buzo and Gray
+1980) are met in turn until nothing moves. Every step equals the one of plain
+float64 arithmetic; speed comes from the float32 search that only settles near
+ties in float64, and from sums that only follow the vectors that changed cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from vqcodec.cluster.assign import Frame, NearestCodeword, assign_all
+from vqcodec.cluster.progress import Progress, ProgressCallback
+from vqcodec.cluster.seeding import Init, seed_codebook
+from vqcodec.cluster.validate import Seed, as_count, as_generator, as_vectors, as_weights
+from vqcodec.errors import ParameterError
+
+Empty = Literal["repair", "keep", "raise"]
+
+
+@dataclass
+class Fit:
+    """A trained codebook and what belongs to it.
+
+    Attributes
+    ----------
+    centers : (K, d) float64
+        The codewords.
+    labels : (n,) int32
+        The nearest codeword of every point.
+    inertia : float
+        The weighted sum of squared distances of the points to these codewords.
+    iterations : int
+        Lloyd steps done.
+    counts : (K,) float64
+        The weight of the points in each cluster.
+    converged : bool
+        Whether the tolerance was met within the limit of iterations.
+    """
+
+    centers: np.ndarray
+    labels: np.ndarray
+    inertia: float
+    iterations: int
+    counts: np.ndarray
+    converged: bool = True
+
+
+def fit_kmeans(
+    points: Any,
+    k: int,
+    *,
+    weights: Any = None,
+    init: Init = "k-means++",
+    n_init: int = 1,
+    max_iter: int = 300,
+    tol: float = 1e-4,
+    seed: Seed = 0,
+    empty: Empty = "repair",
+    progress: ProgressCallback | None = None,
+) -> Fit:
+    """Train a codebook of `k` codewords that minimises the squared error.
+
+    Parameters
+    ----------
+    points : (n, d) array of integers or floats
+    k : int
+        The number of codewords.
+    weights : (n,) array, optional
+        How often each point counts.
+    init : str or (k, d) array or callable
+        Where to start: see `vqcodec.cluster.seeding.seed_codebook`.
+    n_init : int
+        How many starts; the fit of the least distortion wins.
+    max_iter : int
+        The limit of Lloyd steps in each start.
+    tol : float
+        Stop when the codewords move by less than this: the summed squares of
+        the moves, in units of the mean variance of the coordinates.
+    seed : int, Generator, RandomState or None
+    empty : {"repair", "keep", "raise"}
+        What becomes of a codeword that no point is nearest to: it moves to the
+        point that is farthest from its own codeword, or stays, or raises.
+    progress : callable, optional
+        ``progress(fraction, message)``; returning False cancels.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ParameterError
+        An argument is out of range, or there are fewer distinct points than codewords.
+    CancelledError
+        The progress callback returned False.
+    """
+    points = as_vectors(points)
+    k = as_count(k, len(points))
+    weights = as_weights(weights, len(points))
+    if empty not in ("repair", "keep", "raise"):
+        raise ParameterError(f"empty must be 'repair', 'keep' or 'raise', got {empty!r}")
+    if n_init < 1 or max_iter < 1 or not tol >= 0:
+        raise ParameterError("n_init and max_iter must be at least 1 and tol not negative")
+    generator = as_generator(seed)
+    progress_ = Progress(progress)
+    frame = Frame.of(points)
+    threshold = tol * mean_variance(points, weights) if tol else 0.0
+    best: Fit | None = None
+    for start in range(n_init):
+        centers = seed_codebook(points, k, weights, init, generator)
+        part = Progress(progress_.part(start / n_init, (start + 1) / n_init))
+        fit = lloyd(points, centers, weights, frame, max_iter, threshold, empty, part)
+        if best is None or fit.inertia < best.inertia:
+            best = fit
+    assert best is not None
+    progress_.report(1.0, f"{k} codewords, distortion {best.inertia:.6g}")
+    return best
+
+
+def mean_variance(points: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return the variance of the coordinates, averaged over the dimensions."""
+    if weights is None:
+        return float(points.var(axis=0, dtype=np.float64).mean())
+    mean = np.average(points, axis=0, weights=weights)
+    return float(np.average((points - mean) ** 2, axis=0, weights=weights).mean())
+
+
+def lloyd(
+    points: np.ndarray,
+    centers: np.ndarray,
+    weights: np.ndarray | None,
+    frame: Frame,
+    max_iter: int,
+    threshold: float,
+    empty: Empty,
+    progress: Progress,
+) -> Fit:
+    """Run Lloyd's iteration from `centers`, which are not changed."""
+    sums = ClusterSums(points, weights, frame.origin, len(centers))
+    converged = False
+    iterations = 0
+    for iterations in range(1, max_iter + 1):
+        nearest = NearestCodeword(centers, frame)
+        changed = sums.follow(nearest)
+        if changed == 0:
+            converged = True
+            break
+        if not sums.counts.all():
+            repair(sums, nearest, empty)
+        new_centers = sums.means(centers)
+        shift = float(((new_centers - centers) ** 2).sum())
+        centers = new_centers
+        progress.report(iterations / max_iter, f"step {iterations}, {changed} points moved")
+        if shift <= threshold:
+            converged = True
+            break
+    nearest = NearestCodeword(centers, frame)
+    labels, distances = assign_all(nearest, points)
+    counts = np.bincount(labels, weights, minlength=len(centers)).astype(np.float64)
+    inertia = float(distances.sum() if weights is None else distances @ weights)
+    return Fit(centers, labels, inertia, iterations, counts, converged)
+
+
+class ClusterSums:
+    """Counts and coordinate sums of clusters that follow the labels from step to step.
+
+    Sums are taken about an origin near the data, so that little cancels in the means.
+    """
+
+    def __init__(
+        self, points: np.ndarray, weights: np.ndarray | None, origin: np.ndarray, k: int
+    ) -> None:
+        from vqcodec.cluster.kernels import BLOCK
+        from vqcodec.cluster.parallel import chunk_ranges
+
+        self.points = points
+        self.weights = np.empty(0) if weights is None else weights
+        self.origin = origin
+        self.labels = np.full(len(points), -1, np.int32)
+        self.sums = np.zeros((k, points.shape[1]))
+        self.counts = np.zeros(k)
+        self._ranges = chunk_ranges(len(points), BLOCK)
+
+    def follow(self, nearest: NearestCodeword) -> int:
+        """Move every point to its nearest codeword; return how many changed cluster."""
+        from vqcodec.cluster.kernels import move
+        from vqcodec.cluster.parallel import run_chunks
+
+        def work(_: int, start: int, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
+            labels = nearest.search(self.points, start, stop)
+            sums, counts = np.zeros_like(self.sums), np.zeros_like(self.counts)
+            changed = move(
+                self.points, start, self.origin, self.weights, self.labels, labels, sums, counts
+            )
+            return changed, sums, counts
+
+        total = 0
+        for changed, sums, counts in run_chunks(work, self._ranges):
+            total += changed
+            self.sums += sums
+            self.counts += counts
+        # Weights that came and went leave rounding behind where nothing is left.
+        vanished = np.bincount(self.labels, minlength=len(self.counts)) == 0
+        self.counts[vanished] = 0.0
+        self.sums[vanished] = 0.0
+        return total
+
+    def reassign(self, index: int, label: int) -> None:
+        """Put one point into another cluster."""
+        weight = self.weights[index] if len(self.weights) else 1.0
+        vector = weight * (self.points[index] - self.origin)
+        old = self.labels[index]
+        self.sums[old] -= vector
+        self.counts[old] -= weight
+        self.sums[label] += vector
+        self.counts[label] += weight
+        self.labels[index] = label
+
+    def means(self, centers: np.ndarray) -> np.ndarray:
+        """Return the means of the clusters; an empty one keeps its codeword of `centers`."""
+        occupied = self.counts > 0
+        means = centers.copy()
+        means[occupied] = self.origin + self.sums[occupied] / self.counts[occupied, None]
+        return means
+
+
+def repair(sums: ClusterSums, nearest: NearestCodeword, empty: Empty) -> None:
+    """Give every empty cluster the point that its own codeword serves worst."""
+    vacant = np.flatnonzero(sums.counts == 0)
+    if empty == "keep":
+        return
+    if empty == "raise":
+        raise ParameterError(f"{len(vacant)} clusters have become empty")
+    distances = nearest.distances(sums.points, 0, sums.labels)
+    if len(sums.weights):
+        distances[sums.weights == 0] = 0.0
+    order = np.argsort(-distances, kind="stable")
+    farthest = order[: len(vacant)]
+    for label, index in zip(vacant, farthest, strict=True):
+        if distances[index] > 0:
+            sums.reassign(int(index), int(label))

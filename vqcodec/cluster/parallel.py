@@ -1,0 +1,44 @@
+"""Threads for kernels that release the GIL, with results that do not depend on their number.
+
+Work is cut into chunks by the size of the data alone; every chunk is computed
+by itself and the results are combined in the order of the chunks. The number
+of threads is numba's: ``numba.set_num_threads`` or ``NUMBA_NUM_THREADS``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numba
+
+Result = TypeVar("Result")
+
+_LARGEST_CHUNK = 1 << 16
+_CHUNKS = 16
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def chunk_ranges(count: int, block: int) -> list[tuple[int, int]]:
+    """Cut range(count) into 16 or more chunks of whole blocks, where it has that many blocks."""
+    blocks = -(-count // block)
+    step = block * max(1, min(-(-blocks // _CHUNKS), _LARGEST_CHUNK // block))
+    return [(start, min(start + step, count)) for start in range(0, count, step)]
+
+
+def run_chunks(
+    work: Callable[[int, int, int], Result], ranges: list[tuple[int, int]]
+) -> list[Result]:
+    """Return ``work(number, start, stop)`` of every chunk, in order, on numba's thread count."""
+    threads = min(numba.get_num_threads(), len(ranges))
+    if threads == 1:
+        return [work(number, *chunk) for number, chunk in enumerate(ranges)]
+    if threads not in _pools:
+        _pools[threads] = ThreadPoolExecutor(threads, "vqcodec-cluster")
+    return list(_pools[threads].map(lambda job: work(job[0], *job[1]), enumerate(ranges)))
+
+
+if hasattr(os, "register_at_fork"):  # the child of a fork has no threads
+    os.register_at_fork(after_in_child=_pools.clear)
