@@ -1,0 +1,131 @@
+"""``vqcodec decode``: .vqi and .vqa files back into images and sounds."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vqcodec.cli import names, options, streams
+from vqcodec.cli.console import Console, shown
+from vqcodec.cli.status import Status, command
+from vqcodec.errors import ParameterError
+
+
+@command
+def decode(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Coded files, folders, or - for stdin.")
+    ],
+    output: options.Output = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", "-f", metavar="SUFFIX", help="Such as png, tif, webp, ppm."),
+    ] = None,
+    region: Annotated[
+        Any,
+        typer.Option(parser=options.parse_region, metavar="X,Y,W,H", help="Decode this part only."),
+    ] = None,
+    codebook: options.CodebookFile = None,
+    max_pixels: options.MaxPixels = None,
+    recursive: options.Recursive = False,
+    force: options.Force = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+    threads: options.Threads = None,
+) -> Status:
+    """Decode .vqi files into images.
+
+    The format is that of the output's suffix; derived names, and standard
+    output, are PNG unless --format says otherwise. A codebook that the file
+    only names is looked for beside the file, in the current folder, and in
+    the folders of VQCODEC_CODEBOOKS.
+    """
+    options.use_threads(threads)
+    console = Console(quiet, as_json)
+    suffix = "." + format.lower().lstrip(".") if format else None
+    jobs = names.plan(
+        inputs,
+        output,
+        rename=lambda name: _decoded_name(name, suffix),
+        accepts=names.CODED,
+        recursive=recursive,
+    )
+    if as_json and any(job.target == names.PIPE for job in jobs):
+        raise typer.BadParameter("--json and -o - both want standard output; give one")
+    if dry_run:
+        return console.rehearse(jobs)
+    settings: dict[str, Any] = {"region": region, "limits": options.limits_of(max_pixels)}
+    if codebook:
+        from vqcodec.codebook import Codebook
+
+        settings["codebook"] = Codebook.load(codebook, settings["limits"])
+
+    def work(job: names.Job) -> None:
+        from vqcodec import api
+        from vqcodec.media import save_image
+
+        streams.refuse_existing(job.target, force)
+        _refuse_unwritable(job.target, suffix)
+        folders = [Path.cwd()]
+        if job.source != names.PIPE:
+            folders.insert(0, Path(job.source).parent)
+        with console.progress(f"decoding {shown(job.source)}") as progress:
+            image = api.decode(
+                streams.read_source(job.source),
+                None,
+                folders=folders,
+                progress=progress,
+                **settings,
+            )
+        notes: tuple[str, ...] = ()
+
+        def write(path: Path) -> None:
+            nonlocal notes
+            notes = save_image(image, path, suffix if output is None else None)
+
+        def data() -> bytes:
+            nonlocal notes
+            file = io.BytesIO()
+            notes = save_image(image, file, suffix)
+            return file.getvalue()
+
+        streams.write_target(job.target, write, data)
+        console.note(notes)
+        console.result(
+            {
+                "input": job.source,
+                "output": job.target,
+                "width": image.width,
+                "height": image.height,
+                "channels": image.channels,
+                "bits": image.bits,
+                "notes": list(notes),
+            }
+        )
+        target = shown(job.target, "standard output")
+        console.say(f"{shown(job.source)} -> {target}: {image.width} x {image.height} pixels")
+
+    return console.each(jobs, work)
+
+
+def _decoded_name(name: str, suffix: str | None) -> str:
+    stem, coded = os.path.splitext(name)
+    return stem + (suffix or (".wav" if coded.lower() == ".vqa" else ".png"))
+
+
+def _refuse_unwritable(target: str, suffix: str | None) -> None:
+    """Refuse an output format that cannot be written before decoding, not after."""
+    from vqcodec.media import output_formats
+
+    wanted = suffix or (".png" if target == names.PIPE else os.path.splitext(target)[1].lower())
+    known = output_formats()
+    if wanted not in known:
+        raise ParameterError(
+            f"cannot write {target}: {wanted or 'no suffix'!r} is no image format that can be "
+            f"written; use one of {', '.join(sorted(known))}"
+        )

@@ -1,0 +1,243 @@
+"""``vqcodec encode``: images and sounds into .vqi and .vqa files."""
+
+from __future__ import annotations
+
+import enum
+import os
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vqcodec.cli import names, options, streams
+from vqcodec.cli.console import Console, decibels, human_bytes, shown
+from vqcodec.cli.status import Status, command
+from vqcodec.errors import ParameterError
+
+if TYPE_CHECKING:
+    from vqcodec.codebook import Codebook
+    from vqcodec.container import Limits
+    from vqcodec.media import Image
+
+
+class Kind(enum.StrEnum):
+    AUTO = "auto"
+    PATCH = "patch"
+    PHOTO = "photo"
+
+
+class Color(enum.StrEnum):
+    GRAY = "gray"
+    RGB = "rgb"
+    YCBCR = "ycbcr"
+
+
+class Chroma(enum.StrEnum):
+    HALF = "420"
+    FULL = "444"
+
+
+@command
+def encode(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Images, folders, or - for stdin.")
+    ],
+    output: options.Output = None,
+    kind: Annotated[Kind, typer.Option(help="Which codec.")] = Kind.AUTO,
+    quality: Annotated[
+        float | None, typer.Option(min=0, max=100, help="From 0 (small) to 100 (good).")
+    ] = None,
+    bpp: Annotated[
+        float | None, typer.Option(min=1e-6, help="Meet this rate, in bits a pixel.")
+    ] = None,
+    psnr: Annotated[
+        float | None, typer.Option(min=1, max=200, help="Meet this quality, in decibels.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            parser=options.parse_size, metavar="SIZE", help="Meet this file size, such as 50k."
+        ),
+    ] = None,
+    codewords: Annotated[
+        int | None, typer.Option(min=2, max=65536, help="Codewords of the codebook.")
+    ] = None,
+    block: Annotated[
+        Any,
+        typer.Option(
+            parser=options.parse_block, metavar="N|WxH", help="Block size, from 1 to 16x16."
+        ),
+    ] = None,
+    fixed_rate: Annotated[
+        bool,
+        typer.Option("--fixed-rate", help="Indices of equal length: regions decode on their own."),
+    ] = False,
+    color: Annotated[Color | None, typer.Option(help="Colour model to code in.")] = None,
+    chroma: Annotated[
+        Chroma | None, typer.Option(help="Chroma at half (420) or full (444) resolution.")
+    ] = None,
+    mean_removed: Annotated[
+        bool, typer.Option("--mean-removed", help="Code the mean of each block apart.")
+    ] = False,
+    lagrangian: Annotated[
+        float | None,
+        typer.Option("--lambda", min=0, help="Weight of rate against distortion."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the training.")] = None,
+    codebook: options.CodebookFile = None,
+    save_codebook: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the image's own codebook here, kept outside."),
+    ] = None,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Drop colour profile, EXIF and other metadata.")
+    ] = False,
+    max_pixels: options.MaxPixels = None,
+    recursive: options.Recursive = False,
+    force: options.Force = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+    threads: options.Threads = None,
+) -> Status:
+    """Compress images into .vqi files.
+
+    Output names are derived (photo.png becomes photo.vqi) unless -o names a
+    file, a folder, or - for standard output.
+    """
+    targets = [name for name, value in (("--quality", quality), ("--bpp", bpp), ("--psnr", psnr),
+               ("--size", size)) if value is not None]  # fmt: skip
+    if len(targets) > 1:
+        raise typer.BadParameter(f"{' and '.join(targets)} contradict each other; give one")
+    if codebook and save_codebook:
+        raise typer.BadParameter("--codebook and --save-codebook contradict each other; give one")
+    options.use_threads(threads)
+    wishes = options.given(
+        kind=kind.value,
+        quality=quality,
+        bpp=bpp,
+        psnr=psnr,
+        size=size,
+        codewords=codewords,
+        block=block,
+        fixed_rate=fixed_rate,
+        color=color.value if color else None,
+        chroma=chroma.value if chroma else None,
+        mean_removed=mean_removed,
+        lagrangian=lagrangian,
+        seed=seed,
+        strip=strip,
+    )
+    console = Console(quiet, as_json)
+    jobs = names.plan(
+        inputs,
+        output,
+        rename=_coded_name,
+        accepts=names.IMAGES,
+        recursive=recursive,
+    )
+    if as_json and any(job.target == names.PIPE for job in jobs):
+        raise typer.BadParameter("--json and -o - both want standard output; give one")
+    if save_codebook and len(jobs) > 1:
+        raise ParameterError("--save-codebook wants a single input; train a shared one instead")
+    if dry_run:
+        return console.rehearse(jobs)
+    if save_codebook:
+        streams.refuse_existing(save_codebook, force)
+    work = _Encoder(console, wishes, options.limits_of(max_pixels), force)
+    if codebook:
+        work.load_codebook(codebook)
+    work.save_codebook = save_codebook
+    return console.each(jobs, work)
+
+
+def _coded_name(name: str) -> str:
+    stem, suffix = os.path.splitext(name)
+    return stem + (".vqa" if suffix.lower() in names.SOUNDS else ".vqi")
+
+
+class _Encoder:
+    """Encodes one file after the other with the same wishes."""
+
+    def __init__(
+        self, console: Console, wishes: dict[str, Any], limits: Limits, force: bool
+    ) -> None:
+        self.console = console
+        self.wishes = wishes
+        self.limits = limits
+        self.force = force
+        self.codebook: Codebook | None = None
+        self.save_codebook: str | None = None
+
+    def load_codebook(self, path: str) -> None:
+        from vqcodec.codebook import Codebook
+
+        self.codebook = Codebook.load(path, self.limits)
+
+    def __call__(self, job: names.Job) -> None:
+        from vqcodec import api
+        from vqcodec.files import write_atomically
+        from vqcodec.media import load_image
+
+        streams.refuse_existing(job.target, self.force)
+        started = time.perf_counter()
+        image = load_image(streams.read_source(job.source), self.limits)
+        notes = image.source.notes if image.source else ()
+        self.console.note(notes)
+        label = f"encoding {shown(job.source)}"
+        book = self.codebook
+        if self.save_codebook:
+            book = self._own_codebook(image, label)
+        with self.console.progress(label) as progress:
+            data = api.encode(
+                image, None, codebook=book, progress=progress, limits=self.limits, **self.wishes
+            )
+        if book is not None and self.save_codebook:
+            streams.write_target(self.save_codebook, book.save, book.to_bytes)
+        streams.write_target(job.target, lambda path: write_atomically(path, data), lambda: data)
+        if not self.console.quiet or self.console.as_json:
+            seconds = time.perf_counter() - started
+            self._report(job, image, data, book, seconds)
+
+    def _own_codebook(self, image: Image, label: str) -> Codebook:
+        from vqcodec import api
+
+        apart = ("strip", "bpp", "psnr", "size", "fixed_rate")
+        wishes = {name: value for name, value in self.wishes.items() if name not in apart}
+        if wishes.get("kind") == "auto":
+            wishes["kind"] = "patch"
+        with self.console.progress(label) as progress:
+            return api.train([image], None, progress=progress, **wishes)
+
+    def _report(
+        self, job: names.Job, image: Image, data: bytes, book: Codebook | None, seconds: float
+    ) -> None:
+        """Say what became of the file; the quality is measured on what a decoder makes of it."""
+        from vqcodec import api, metrics
+
+        decoded = api.decode(data, codebook=book, limits=self.limits)
+        source_bytes = image.source.bytes if image.source else None
+        pixels = image.width * image.height
+        values = {
+            "input": job.source,
+            "output": job.target,
+            "width": image.width,
+            "height": image.height,
+            "channels": image.channels,
+            "bits": image.bits,
+            "bytes": len(data),
+            "bpp": len(data) * 8 / pixels,
+            "psnr": metrics.psnr(image.samples, decoded.samples),
+            "ratio_file": source_bytes / len(data) if source_bytes else None,
+            "ratio_raw": image.raw_bytes / len(data),
+            "seconds": round(seconds, 3),
+            "notes": list(image.source.notes) if image.source else [],
+        }
+        self.console.result(values)
+        before = f"{human_bytes(source_bytes)} -> " if source_bytes else ""
+        target = shown(job.target, "standard output")
+        self.console.say(
+            f"{shown(job.source)} -> {target}: {before}{human_bytes(len(data))}, "
+            f"{values['ratio_raw']:.1f} times smaller than raw, {values['bpp']:.3f} bpp, "
+            f"PSNR {decibels(values['psnr'])}"
+        )

@@ -1,0 +1,92 @@
+"""``vqcodec train``: a codebook of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vqcodec.cli import names, options, streams
+from vqcodec.cli.console import Console, human_bytes
+from vqcodec.cli.encode import Color
+from vqcodec.cli.status import Status, command
+
+
+@command
+def train(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE", help="Images, and folders of them.")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="The codebook file (.vqcb).")
+    ],
+    kind: Annotated[str, typer.Option(help="The codec it is for.")] = "patch",
+    codewords: Annotated[
+        int | None, typer.Option(min=2, max=65536, help="Codewords of the codebook.")
+    ] = None,
+    block: Annotated[
+        Any,
+        typer.Option(
+            parser=options.parse_block, metavar="N|WxH", help="Block size, from 1 to 16x16."
+        ),
+    ] = None,
+    color: Annotated[Color | None, typer.Option(help="Colour model to code in.")] = None,
+    mean_removed: Annotated[
+        bool, typer.Option("--mean-removed", help="Code the mean of each block apart.")
+    ] = False,
+    lagrangian: Annotated[
+        float | None, typer.Option("--lambda", min=0, help="Weight of rate against distortion.")
+    ] = None,
+    max_iter: Annotated[
+        int | None, typer.Option(min=1, help="Iterations of the training at most.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the training.")] = None,
+    max_pixels: options.MaxPixels = None,
+    force: options.Force = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+    threads: options.Threads = None,
+) -> Status:
+    """Train a codebook on images, for encode --codebook.
+
+    Folders are searched with all that is below them.
+    """
+    options.use_threads(threads)
+    console = Console(quiet, as_json)
+    files = [name for name, _ in names.walk(sources, names.IMAGES, recursive=True)]
+    if dry_run:
+        return console.rehearse([names.Job(name, output) for name in files])
+    streams.refuse_existing(output, force)
+    wishes = options.given(
+        codewords=codewords,
+        block=block,
+        color=color.value if color else None,
+        mean_removed=mean_removed,
+        lagrangian=lagrangian,
+        max_iter=max_iter,
+        seed=seed,
+        limits=options.limits_of(max_pixels) if max_pixels else None,
+    )
+    from vqcodec import api
+
+    inputs = [streams.read_source(name) for name in files]
+    with console.progress(f"training {output}") as progress:
+        book = api.train(inputs, None, kind=kind, progress=progress, **wishes)
+    streams.write_target(output, book.save, book.to_bytes)
+    words = book.arrays.get("codewords")
+    values = {
+        "output": output,
+        "kind": book.kind,
+        "codewords": len(words) if words is not None else None,
+        "config": book.config,
+        "identity": book.name,
+        "sources": len(files),
+        "bytes": Path(output).stat().st_size if output != names.PIPE else len(book.to_bytes()),
+    }
+    console.result(values)
+    count = f"{values['codewords']} codewords, " if values["codewords"] else ""
+    what = "one file" if len(files) == 1 else f"{len(files)} files"
+    console.say(f"{output}: {book.kind}, {count}{human_bytes(values['bytes'])}, from {what}")
+    return Status.OK
