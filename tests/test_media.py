@@ -589,3 +589,27 @@ def test_mono_and_floats_of_double_precision_are_accepted() -> None:
     assert audio.samples.shape == (100, 1)
     assert audio.samples.dtype == np.float32
     assert np.allclose(Audio(TONE, 8000).to_float(), TONE / 32768)
+
+
+# --- the samples --------------------------------------------------------------
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("astronaut", (512, 512, 3)), ("logo", (384, 384, 4)), ("screen", (600, 960, 3))],
+)
+def test_sample_images(name: str, shape: tuple[int, int, int]) -> None:
+    image = load_image(SAMPLES / f"{name}.png")
+    assert image.samples.shape == shape
+    if name == "logo":
+        assert len(np.unique(image.samples[..., 3])) > 100
+
+
+@pytest.mark.parametrize(("name", "rate", "channels"), [("music", 44100, 2), ("voice", 16000, 1)])
+def test_sample_sounds(name: str, rate: int, channels: int) -> None:
+    audio = load_audio(SAMPLES / f"{name}.flac")
+    assert (audio.rate, audio.channels, audio.subtype) == (rate, channels, "PCM_16")
+    assert 2 < audio.seconds < 10
+    assert sum(path.stat().st_size for path in SAMPLES.iterdir()) < 2_000_000
