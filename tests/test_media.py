@@ -149,6 +149,21 @@ MODES = {
 }
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("shape", [(1, 1), (21, 34), (3, 100_001)])
+def test_our_own_sixteen_bit_tiff(channels: int, shape: tuple[int, int]) -> None:
+    samples = picture(channels, np.uint16, shape)
+    data = written(Image(samples, Metadata(icc=SRGB, xmp=b"<x/>")), "TIFF")
+    if channels == 2:
+        samples = samples[:, :, (0, 0, 0, 1)]
+    image = load_image(data)
+    assert np.array_equal(image.samples, samples)
+    assert (image.metadata.icc, image.metadata.xmp) == (SRGB, b"<x/>")
+    tifffile = pytest.importorskip("tifffile")
+    judged = tifffile.imread(io.BytesIO(data))
+    assert np.array_equal(judged.reshape(samples.shape), samples)
+
+
 def test_sixteen_bit_tiff_is_turned_upright() -> None:
     tifffile = pytest.importorskip("tifffile")
     samples = picture(3, np.uint16)

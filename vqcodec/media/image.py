@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,7 +109,9 @@ class Image:
         """The EXIF orientation, 1 to 8; 1 where none is stated."""
         exif = PIL.Image.Exif()
         try:
-            exif.load(self.metadata.exif or b"")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                exif.load(self.metadata.exif or b"")
             value = int(exif.get(_ORIENTATION, 1))
         except Exception:  # EXIF is written by everything, and parsed by Pillow at its own risk
             return 1

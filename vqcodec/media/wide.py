@@ -197,3 +197,59 @@ def write_ppm(samples: np.ndarray, file: BinaryIO) -> None:
     rows = max(1, _STRIP // width)
     for top in range(0, height, rows):
         file.write(samples[top : top + rows].astype(">u2").tobytes())
+
+
+def write_tiff(samples: np.ndarray, metadata: Metadata, orientation: int, file: BinaryIO) -> None:
+    """Write (height, width, channels) uint16 samples as a TIFF file, deflated row differences.
+
+    Gray with alpha becomes RGBA, which more programs read, Pillow among them.
+    """
+    if samples.shape[2] == 2:
+        samples = samples[:, :, (0, 0, 0, 1)]
+    height, width, channels = samples.shape
+    rows = max(1, (_STRIP >> 2) // width)
+    file.write(b"II*\0\0\0\0\0")
+    offsets, lengths, position = [], [], 8
+    for top in range(0, height, rows):
+        strip = samples[top : top + rows].astype("<u2")
+        strip[:, 1:] -= strip[:, :-1].copy()
+        data = zlib.compress(strip.tobytes())
+        file.write(data)
+        offsets.append(position)
+        lengths.append(len(data))
+        position += len(data)
+    if position >= 1 << 32:
+        raise MediaError("the image is too large for a TIFF file")
+    tags: dict[int, tuple[str, list[int] | bytes]] = {
+        256: ("I", [width]),
+        257: ("I", [height]),
+        258: ("H", [16] * channels),
+        259: ("H", [8]),  # deflate
+        262: ("H", [2 if channels > 2 else 1]),
+        273: ("I", offsets),
+        274: ("H", [orientation]),
+        277: ("H", [channels]),
+        278: ("I", [rows]),
+        279: ("I", lengths),
+        317: ("H", [2]),  # differences of neighbours in a row
+    }
+    if channels == 4:
+        tags[338] = ("H", [2])  # straight alpha
+    if metadata.xmp:
+        tags[700] = ("B", metadata.xmp)
+    if metadata.icc:
+        tags[34675] = ("B", metadata.icc)
+    directory, extra = b"", b""
+    extra_at = position + 2 + 12 * len(tags) + 4
+    for tag, (code, values) in sorted(tags.items()):
+        data = struct.pack(f"<{len(values)}{code}", *values)
+        directory += struct.pack("<HHI", tag, {"B": 1, "H": 3, "I": 4}[code], len(values))
+        if len(data) > 4:
+            directory += struct.pack("<I", extra_at + len(extra))
+            extra += data + b"\0" * (len(data) % 2)
+        else:
+            directory += data.ljust(4, b"\0")
+    file.write(struct.pack("<H", len(tags)) + directory + bytes(4) + extra)
+    file.seek(4)
+    file.write(struct.pack("<I", position))
+    file.seek(0, 2)

@@ -56,8 +56,8 @@ def save_image(
     Parameters
     ----------
     image : Image
-        16-bit samples stay 16-bit in PNG, PPM and, where gray, TIFF, and are
-        rounded to 8 bits elsewhere. EXIF, XMP, ICC profile and text are
+        16-bit samples stay 16-bit in PNG, TIFF and PPM, and are rounded to 8
+        bits elsewhere. EXIF, XMP, ICC profile and text are
         written where the format has a place for them; an EXIF orientation
         that has none is applied to the pixels.
     target : path or binary file
@@ -116,7 +116,10 @@ def _write(image: Image, file: BinaryIO, format: str, target: str) -> tuple[str,
         if format == "PPM":
             wide.write_ppm(samples, file)
             return ()
-        if format != "TIFF" or image.channels != 1:
+        if format == "TIFF":
+            wide.write_tiff(samples, metadata, image.orientation, file)
+            return ("the EXIF metadata is left out of 16-bit TIFF",) if metadata.exif else ()
+        else:
             notes.append(f"{target} holds 8 bits a sample; the 16 of the image were rounded")
             samples = to_eight_bits(samples)
     if format == "GIF" and not _few_colours(samples):
