@@ -1,0 +1,330 @@
+"""Prediction of a block from its decoded neighbours, in integer arithmetic.
+
+Modes 0 to 34 are the planar, mean and 33 directional predictors of HEVC
+(Lainema et al. 2012) on references that are smoothed by [1 2 1] where the
+direction is oblique. Modes 35 to 38 predict a colour difference: to one of
+four base modes they add what luma (and the first difference) departs from
+*its* prediction, scaled by factors that both sides fit to the decoded border.
+
+A horizontal direction (modes 2 to 17) is computed transposed, so that every
+direction runs down the rows; the transform works on the block in that
+orientation, and `store_block` turns it back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vqcodec.jit import njit
+from vqcodec.photo.planes import MIDDLE, TOP
+
+PLANAR, MEAN = 0, 1
+DIRECTIONS = 33
+PLAIN_MODES = 35
+MODES = 39
+NO_MODE = 39  # outside of the picture
+MODE_COUNT = 40
+
+# Displacement per row in 1/32 sample, by mode; the inverse angle in 1/256 where it is negative.
+ANGLE = np.array(
+    (0, 0, 32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32)
+    + (-26, -21, -17, -13, -9, -5, -2, 0, 2, 5, 9, 13, 17, 21, 26, 32),
+    np.int64,
+)
+INVERSE = np.array([(8192 + -a // 2) // -a if a < 0 else 0 for a in ANGLE], np.int64)
+# The base mode of modes 35..38: planar, mean, horizontal, vertical.
+_BASE = np.array([0, 1, 10, 26], np.int64)
+BASE_MODE = np.concatenate([np.arange(PLAIN_MODES), _BASE, [0]]).astype(np.int64)
+# References are smoothed if the direction is further than this from the axes.
+_SMOOTH_BEYOND = np.array([0, 0, 100, 7, 1, 0], np.int64)  # by log2 of the size
+BORDER = 4  # decoded samples on either side that the colour factors are fitted to
+FACTOR_BITS = 8
+
+
+@njit
+def is_horizontal(mode):
+    """Return whether a mode is computed transposed."""
+    return (2 <= mode < 18) or mode == 37
+
+
+@njit
+def gather_references(plane, order, y, x, n, raw, smooth):
+    """Collect the 4n + 1 decoded neighbours, lower left over the corner to upper right.
+
+    `order` numbers the 4 x 4 cells in coding order: what comes later is not
+    yet decoded and repeats the nearest neighbour that is.
+    """
+    height, width = plane.shape
+    row, column = y >> 2, x >> 2
+    here = order[row, column]
+    corner = 2 * n
+    found = -1
+    for unit in range(0, corner, 4):
+        below = y + corner - 4 - unit
+        if x > 0 and below < height and order[below >> 2, column - 1] < here:
+            for i in range(4):
+                raw[unit + i] = plane[below + 3 - i, x - 1]
+            if found < 0:
+                found = unit
+        elif found >= 0:
+            for i in range(4):
+                raw[unit + i] = raw[unit - 1]
+    if x > 0 and y > 0:
+        raw[corner] = plane[y - 1, x - 1]
+        if found < 0:
+            found = corner
+    elif found >= 0:
+        raw[corner] = raw[corner - 1]
+    for unit in range(0, corner, 4):
+        right = x + unit
+        at = corner + 1 + unit
+        if y > 0 and right < width and order[row - 1, right >> 2] < here:
+            for i in range(4):
+                raw[at + i] = plane[y - 1, right + i]
+            if found < 0:
+                found = at
+        elif found >= 0:
+            for i in range(4):
+                raw[at + i] = raw[at - 1]
+    last = 4 * n
+    if found < 0:
+        for i in range(last + 1):
+            raw[i] = MIDDLE
+    else:
+        for i in range(found):
+            raw[i] = raw[found]
+    smooth[0] = raw[0]
+    smooth[last] = raw[last]
+    for i in range(1, last):
+        smooth[i] = (raw[i - 1] + np.int32(2) * raw[i] + raw[i + 1] + np.int32(2)) >> np.int32(2)
+
+
+@njit
+def predict(mode, size, raw, smooth, line, out):
+    """Predict a block of ``2**size`` squared from its references, by a mode below 35.
+
+    `out` (int16, flat) receives it row by row, transposed for horizontal modes.
+    """
+    n = 1 << size
+    corner = 2 * n
+    if mode == PLANAR:
+        edge = smooth if n >= 8 else raw
+        right, bottom = np.int32(edge[corner + 1 + n]), np.int32(edge[corner - 1 - n])
+        for y in range(n):
+            left = np.int32(edge[corner - 1 - y])
+            constant = np.int32((y + 1) * bottom + n)
+            weight = np.int32(n - 1 - y)
+            base = y * n
+            for x in range(n):
+                total = (
+                    np.int32(n - 1 - x) * left
+                    + np.int32(x + 1) * right
+                    + weight * np.int32(edge[corner + 1 + x])
+                    + constant
+                )
+                out[base + x] = total >> np.int32(size + 1)
+        return
+    if mode == MEAN:
+        total = n
+        for i in range(n):
+            total += raw[corner + 1 + i] + raw[corner - 1 - i]
+        mean = total >> (size + 1)
+        for i in range(n * n):
+            out[i] = mean
+        if n < 32:
+            out[0] = (raw[corner - 1] + 2 * mean + raw[corner + 1] + 2) >> 2
+            for i in range(1, n):
+                out[i] = (raw[corner + 1 + i] + 3 * mean + 2) >> 2
+                out[i * n] = (raw[corner - 1 - i] + 3 * mean + 2) >> 2
+        return
+    edge = smooth if min(abs(mode - 10), abs(mode - 26)) > _SMOOTH_BEYOND[size] else raw
+    angle = ANGLE[mode]
+    sign = 1 if mode >= 18 else -1
+    for i in range(corner + 1):
+        line[n + i] = edge[corner + sign * i]
+    if angle < 0:
+        inverse = INVERSE[mode]
+        for i in range(-1, ((n * angle) >> 5) - 1, -1):
+            line[n + i] = edge[corner - sign * ((i * -inverse + 128) >> 8)]
+    for y in range(n):
+        shift = (y + 1) * angle
+        start = n + (shift >> 5) + 1
+        fraction = np.int32(shift & 31)
+        base = y * n
+        if fraction == 0:
+            for x in range(n):
+                out[base + x] = line[start + x]
+        else:
+            rest = np.int32(32) - fraction
+            for x in range(n):
+                total = rest * line[start + x] + fraction * line[start + x + 1] + np.int32(16)
+                out[base + x] = np.int32(total) >> np.int32(5)
+    if n < 32 and angle == 0:
+        for y in range(n):
+            value = out[y * n] + ((raw[corner - sign * (1 + y)] - raw[corner]) >> 1)
+            out[y * n] = min(TOP, max(0, value))
+
+
+@njit
+def fit_factors(plane, luma, first, y, x, n, step, factors):
+    """Fit the plane to luma and the first difference on the decoded border (ridge regression).
+
+    `factors` receives two integers in 1/256, within -2..2.
+    """
+    count = s = s0 = s1 = s00 = s01 = s11 = t0 = t1 = 0
+    for part in range(2):
+        if part == 0:
+            top, bottom, left, right = max(0, y - BORDER), y, max(0, x - BORDER), x + n
+        else:
+            top, bottom, left, right = y, y + n, max(0, x - BORDER), x
+        for i in range(top, bottom):
+            for j in range(left, right):
+                value = np.int64(plane[i, j]) - MIDDLE
+                a = np.int64(luma[i, j]) - MIDDLE
+                b = np.int64(first[i, j]) - MIDDLE
+                count += 1
+                s += value
+                s0 += a
+                s1 += b
+                s00 += a * a
+                s01 += a * b
+                s11 += b * b
+                t0 += a * value
+                t1 += b * value
+    factors[0] = 0
+    factors[1] = 0
+    if count == 0:
+        return
+    # The ridge grows with the quantisation noise, step in 1/16.
+    ridge = count * (16 + step * step // 5120)
+    a00 = s00 - s0 * s0 // count + ridge
+    a01 = s01 - s0 * s1 // count
+    a11 = s11 - s1 * s1 // count + ridge
+    u = t0 - s0 * s // count
+    v = t1 - s1 * s // count
+    determinant = max(1, a00 * a11 - a01 * a01)
+    limit = 2 << FACTOR_BITS
+    factors[0] = min(limit, max(-limit, ((u * a11 - v * a01) << FACTOR_BITS) // determinant))
+    factors[1] = min(limit, max(-limit, ((a00 * v - a01 * u) << FACTOR_BITS) // determinant))
+
+
+@njit
+def add_colour_detail(mode, n, y, x, source, base, factor, out):
+    """Add `factor` times what the decoded `source` plane departs from its own prediction.
+
+    `out` holds 1/256 steps; `base` is the prediction of the source block, in the
+    orientation of the mode.
+    """
+    if is_horizontal(mode):
+        for i in range(n):
+            for j in range(n):
+                out[i * n + j] += np.int32(factor) * np.int32(
+                    source[y + j, x + i] - base[i * n + j]
+                )
+    else:
+        for i in range(n):
+            for j in range(n):
+                out[i * n + j] += np.int32(factor) * np.int32(
+                    source[y + i, x + j] - base[i * n + j]
+                )
+
+
+@njit
+def predict_block(mode, size, y, x, luma, first, raw, smooth, line, factors, other, detail, out):
+    """Predict a block by any mode; the references of the three planes are rows of `raw`, `smooth`.
+
+    Rows: the plane itself, luma, the first difference. `other` and `detail` are scratch.
+    """
+    predict(BASE_MODE[mode], size, raw[0], smooth[0], line, out)
+    if mode < PLAIN_MODES:
+        return
+    n = 1 << size
+    for i in range(n * n):
+        detail[i] = 1 << (FACTOR_BITS - 1)
+    for k in range(2):
+        if factors[k] != 0:
+            predict(BASE_MODE[mode], size, raw[1 + k], smooth[1 + k], line, other)
+            source = luma if k == 0 else first
+            add_colour_detail(mode, n, y, x, source, other, factors[k], detail)
+    for i in range(n * n):
+        value = np.int32(out[i]) + (detail[i] >> np.int32(FACTOR_BITS))
+        out[i] = min(np.int32(TOP), max(np.int32(0), value))
+
+
+@njit
+def store_block(plane, y, x, n, mode, prediction, residual, coded):
+    """Write prediction plus residual (if any is `coded`) into the plane, turned upright."""
+    turned = is_horizontal(mode)
+    for i in range(n):
+        for j in range(n):
+            k = i * n + j
+            value = np.int32(prediction[k])
+            if coded:
+                value = min(np.int32(TOP), max(np.int32(0), value + residual[k]))
+            if turned:
+                plane[y + j, x + i] = value
+            else:
+                plane[y + i, x + j] = value
+
+
+@njit
+def border_direction(plane, y, x, n, histogram):
+    """Estimate the dominant direction of the decoded border (after DIMD, Abdoli et al. 2020).
+
+    Returns ``3 * mode + confidence`` with confidence 0..2, or 0 where there is none.
+    """
+    if y < 3 or x < 3:
+        return 0
+    for i in range(PLAIN_MODES):
+        histogram[i] = 0
+    total = 0
+    for t in range(2 * n - 1):
+        cy, cx = y - 2, x - 2
+        if t < n - 1:
+            cx = x + t
+        elif t < 2 * n - 2:
+            cy = y + t - (n - 1)
+        a, b, c = (
+            np.int64(plane[cy - 1, cx - 1]),
+            np.int64(plane[cy - 1, cx]),
+            np.int64(plane[cy - 1, cx + 1]),
+        )
+        d, e = np.int64(plane[cy, cx - 1]), np.int64(plane[cy, cx + 1])
+        f, g, h = (
+            np.int64(plane[cy + 1, cx - 1]),
+            np.int64(plane[cy + 1, cx]),
+            np.int64(plane[cy + 1, cx + 1]),
+        )
+        across = c + 2 * e + h - a - 2 * d - f
+        down = f + 2 * g + h - a - 2 * b - c
+        weight = abs(across) + abs(down)
+        if weight < 32:
+            continue
+        if abs(across) >= abs(down):
+            slope = 32 * down // across
+            low, high = 18, 35
+        else:
+            slope = 32 * across // down
+            low, high = 2, 19
+        best, distance = low, 1000
+        for mode in range(low, high):
+            gap = abs(ANGLE[mode] - slope)
+            if gap < distance:
+                best, distance = mode, gap
+        histogram[best] += weight
+        total += weight
+    if total < 256:
+        return 0
+    best, most = 2, -1
+    for mode in range(2, PLAIN_MODES):
+        before = histogram[mode - 1] if mode > 2 else histogram[34]
+        after = histogram[mode + 1] if mode < 34 else histogram[2]
+        value = 2 * histogram[mode] + before + after
+        if value > most:
+            best, most = mode, value
+    confidence = 0
+    if most * 5 > total * 4:
+        confidence = 1
+    if most * 5 > total * 6:
+        confidence = 2
+    return 3 * best + confidence

@@ -1,0 +1,168 @@
+"""One tile: planes to bytes and back. Tiles know nothing of each other.
+
+A tile codes its planes one after the other into one range coder: luma, then
+the two colour differences, which look at luma and at each other, then alpha,
+which is coded like luma.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vqcodec import rangecoder
+from vqcodec.photo.contexts import FIELDS, GREEN, LUMA, MODE, ORANGE
+from vqcodec.photo.model import LAMBDA, Tables
+from vqcodec.photo.partition import search_plane
+from vqcodec.photo.planes import MIDDLE
+from vqcodec.photo.predict import NO_MODE
+from vqcodec.photo.quantizer import STEPS, profile_offsets
+from vqcodec.photo.stream import UNIT, UNIT_OFFSETS, code_plane
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How finely a picture is quantized: the part of the header that tiles need.
+
+    Attributes
+    ----------
+    step : int
+        Step index of luma (`quantizer.STEP`).
+    orange, green : int
+        What the step indices of the colour differences have more.
+    alpha : int
+        Step index of alpha.
+    profile : int
+        Strength of the frequency profile, 0 for none.
+    offsets : bool
+        Whether each 32 x 32 unit has a step offset of its own.
+    restored : bool
+        Whether the restoration filter follows.
+    """
+
+    step: int
+    orange: int = 0
+    green: int = 0
+    alpha: int = 0
+    profile: int = 0
+    offsets: bool = False
+    restored: bool = False
+
+
+def plane_layout(channels: int, q: Quantization) -> list[tuple[int, int]]:
+    """Return (plane type, step index) of each plane."""
+    top = STEPS - 1
+    layout = [(LUMA, q.step)]
+    if channels >= 3:
+        layout.append((ORANGE, min(top, max(0, q.step + q.orange))))
+        layout.append((GREEN, min(top, max(0, q.step + q.green))))
+    if channels in (2, 4):
+        layout.append((LUMA, q.alpha))
+    return layout
+
+
+def coding_order(height: int, width: int) -> np.ndarray:
+    """Number the 4 x 4 cells: units row by row, z-order inside."""
+    rows, columns = np.mgrid[0 : height // 4, 0 : width // 4]
+    order = ((rows >> 3) * (width // UNIT) + (columns >> 3)) * 64
+    for bit in range(3):
+        order += ((columns >> bit) & 1) << (2 * bit) | ((rows >> bit) & 1) << (2 * bit + 1)
+    return np.ascontiguousarray(order, np.int32)
+
+
+class TileState:
+    """Working arrays of a tile; sides are padded to multiples of 32."""
+
+    def __init__(self, planes: int, height: int, width: int) -> None:
+        self.height, self.width = -(-height // UNIT) * UNIT, -(-width // UNIT) * UNIT
+        shape = (self.height, self.width)
+        self.order = coding_order(*shape)
+        self.planes = np.full((planes, *shape), MIDDLE, np.int16)
+        self.cells = np.zeros((planes, self.height // 4, self.width // 4, FIELDS), np.int32)
+        self.symbols = np.zeros(self.height * self.width // 2, np.int16)
+        self.values = np.zeros(self.height * self.width, np.int32)
+        self.offsets = np.zeros((self.height // UNIT, self.width // UNIT), np.int64)
+        self.blank = np.full(shape, MIDDLE, np.int16)
+        self.blank_cells = np.zeros_like(self.cells[0])
+        self.blank_cells[..., MODE] = NO_MODE
+
+    def references(self, kind: int) -> tuple[np.ndarray, ...]:
+        """Return luma and the first difference, with their cells, as far as a plane may look."""
+        luma = (self.planes[0], self.cells[0]) if kind != LUMA else (self.blank, self.blank_cells)
+        first = (self.planes[1], self.cells[1]) if kind == GREEN else (self.blank, self.blank_cells)
+        return (*luma, *first)
+
+
+def pad(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Repeat the last row and column up to the given size."""
+    more = ((0, height - plane.shape[0]), (0, width - plane.shape[1]))
+    return np.ascontiguousarray(np.pad(plane, more, mode="edge"))
+
+
+def encode_tile(
+    planes: np.ndarray,
+    tables: Tables,
+    q: Quantization,
+    effort: int,
+    offsets: np.ndarray | None = None,
+    activity: np.ndarray | None = None,
+) -> tuple[bytes, TileState]:
+    """Encode the planes of a tile.
+
+    Parameters
+    ----------
+    planes : (planes, height, width) ndarray of int16
+    offsets : (units, units) ndarray, optional
+        Step offsets of the 32 x 32 units, -4..3 quarter octaves.
+    activity : (height / 8, width / 8) ndarray of float32, optional
+        Weight of the squared error, by 8 x 8 block of the padded tile.
+
+    Returns
+    -------
+    data : bytes
+    state : TileState
+        Its planes are what a decoder will have.
+    """
+    state = TileState(*planes.shape)
+    if offsets is not None and q.offsets:
+        state.offsets[...] = offsets
+    if activity is None:
+        activity = np.ones((state.height // 8, state.width // 8), np.float32)
+    coder = rangecoder.encoder_state()
+    buffer = np.zeros(planes[0].size * planes.shape[0] * 4 + 65536, np.uint8)
+    contexts = rangecoder.new_contexts(8 * UNIT_OFFSETS)
+    profile = profile_offsets(q.profile)
+    for number, (kind, step) in enumerate(plane_layout(planes.shape[0], q)):
+        plane, cells = state.planes[number], state.cells[number]
+        references = state.references(kind)
+        search_plane(
+            pad(planes[number], state.height, state.width),
+            plane, cells, state.symbols, state.values, *references, state.order, state.offsets,
+            kind, step, profile, activity, LAMBDA, effort, *tables.search(kind),
+        )  # fmt: skip
+        code_plane(
+            coder, buffer, True, *tables.priors(kind), contexts,
+            plane, cells, state.symbols, state.values, *references, state.order, state.offsets,
+            kind, step, q.offsets and number == 0, profile, *tables.coding(kind),
+        )  # fmt: skip
+    return rangecoder.finish(coder, buffer), state
+
+
+def decode_tile(
+    data: bytes, channels: int, height: int, width: int, tables: Tables, q: Quantization
+) -> TileState:
+    """Decode a tile; any bytes give some picture, never an error."""
+    state = TileState(channels, height, width)
+    buffer = np.frombuffer(bytearray(data) or bytearray(1), np.uint8)
+    coder = rangecoder.decoder_state(buffer)
+    contexts = rangecoder.new_contexts(8 * UNIT_OFFSETS)
+    profile = profile_offsets(q.profile)
+    for number, (kind, step) in enumerate(plane_layout(channels, q)):
+        code_plane(
+            coder, buffer, False, *tables.priors(kind), contexts,
+            state.planes[number], state.cells[number], state.symbols, state.values,
+            *state.references(kind), state.order, state.offsets,
+            kind, step, q.offsets and number == 0, profile, *tables.coding(kind),
+        )  # fmt: skip
+    return state
