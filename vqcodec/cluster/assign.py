@@ -25,23 +25,26 @@ class Frame:
     @classmethod
     def of(cls, points: np.ndarray) -> Frame:
         """Choose the frame of `points`; integers stay integers in it."""
-        with np.errstate(over="ignore"):
-            origin = points.mean(axis=0, dtype=np.float64)
+        from vqcodec.cluster.kernels import column_ranges
+
+        low, high, origin = column_ranges(points)
         if not np.isfinite(origin).all():  # the sum passed the largest float64
             origin = np.zeros(points.shape[1])
-        low, high = points.min(axis=0), points.max(axis=0)
-        scale = _power_of_two(np.maximum(np.abs(low - origin), np.abs(high - origin)))
+        smallest = 1e-30 if points.dtype == np.float32 else 1e-150
+        scale = _power_of_two(np.maximum(origin - low, high - origin), smallest)
         grid = 2.0**10 * scale
-        return cls(np.rint(origin * grid) / grid, scale)
+        # What float32 points are compared with must itself be float32.
+        origin = (np.rint(origin * grid) / grid).astype(points.dtype)
+        return cls(origin.astype(np.float64), scale)
 
     def around(self, codebook: np.ndarray) -> Frame:
         """Return the frame, widened if need be, in which `codebook` fits too."""
         return Frame(self.origin, min(self.scale, _power_of_two(np.abs(codebook - self.origin))))
 
 
-def _power_of_two(magnitudes: np.ndarray) -> float:
+def _power_of_two(magnitudes: np.ndarray, smallest: float = 1e-150) -> float:
     """Return the power of two that scales `magnitudes` to at most 1."""
-    return float(2.0 ** -np.ceil(np.log2(np.clip(magnitudes.max(), 1e-150, 1e150))))
+    return float(2.0 ** -np.ceil(np.log2(np.clip(magnitudes.max(), smallest, 1e150))))
 
 
 class NearestCodeword:
@@ -61,12 +64,20 @@ class NearestCodeword:
         from vqcodec.cluster.kernels import tile_codebook
 
         self.codebook = codebook
-        self.penalty = np.zeros(len(codebook)) if penalty is None else penalty
-        self._frame = frame.around(codebook)
-        self._tiled = tile_codebook(codebook, self.penalty, self._frame.origin, self._frame.scale)
+        self._columns = np.ascontiguousarray(codebook.T)
+        # Only differences count; `search` relies on the least penalty being zero.
+        self._penalty = np.zeros(len(codebook)) if penalty is None else penalty - penalty.min()
+        frame = self._frame = frame.around(codebook)
+        self._tiled = tile_codebook(codebook, self._penalty, frame.origin, frame.scale)
 
-    def search(self, points: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """Return the (stop - start,) int32 labels of ``points[start:stop]``."""
+    def search(
+        self, points: np.ndarray, start: int, stop: int, boxes: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the (stop - start,) int32 labels of ``points[start:stop]``.
+
+        `boxes` are the `vqcodec.cluster.kernels.bounding_boxes` of all points,
+        worth giving where neighbouring points are alike; labels do not depend on them.
+        """
         from vqcodec.cluster.kernels import search
 
         labels = np.empty(stop - start, np.int32)
@@ -74,11 +85,12 @@ class NearestCodeword:
             points,
             start,
             stop,
-            self._frame.origin,
-            self._frame.scale,
+            self._frame.origin.astype(points.dtype),
+            points.dtype.type(self._frame.scale),
             *self._tiled,
-            self.codebook,
-            self.penalty,
+            self._columns,
+            self._penalty,
+            np.empty((0, 2, 0)) if boxes is None else boxes,
             labels,
         )
         return labels
@@ -125,17 +137,18 @@ def assign(points: Any, codebook: Any, *, penalty: Any = None) -> tuple[np.ndarr
     return assign_all(nearest, points)
 
 
-def assign_all(nearest: NearestCodeword, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def assign_all(
+    nearest: NearestCodeword, points: np.ndarray, boxes: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and squared distances of all `points`, on all threads."""
-    from vqcodec.cluster.kernels import BLOCK
     from vqcodec.cluster.parallel import chunk_ranges, run_chunks
 
     labels = np.empty(len(points), np.int32)
     distances = np.empty(len(points))
 
     def work(_: int, start: int, stop: int) -> None:
-        labels[start:stop] = nearest.search(points, start, stop)
+        labels[start:stop] = nearest.search(points, start, stop, boxes)
         distances[start:stop] = nearest.distances(points, start, labels[start:stop])
 
-    run_chunks(work, chunk_ranges(len(points), BLOCK))
+    run_chunks(work, chunk_ranges(len(points)))
     return labels, distances

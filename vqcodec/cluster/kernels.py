@@ -15,169 +15,193 @@ import math
 
 import numpy as np
 
+from vqcodec.cluster.microkernel import BLOCK, GROUP, UNREACHED, search_block
 from vqcodec.jit import njit
-
-BLOCK = 384  # points searched together: their vectors stay in the fast caches up to d = 64
-TILE = 4  # codewords, and dimensions, held in registers
-_HUGE = np.float32(1e38)
 
 
 def tile_codebook(
     codebook: np.ndarray, penalty: np.ndarray, origin: np.ndarray, scale: float
-) -> tuple[np.ndarray, np.ndarray, float, float]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Lay a codebook out for `search`.
 
     Returns
     -------
     tiles : (G, D, 4) float32
-        Negated codewords in the scaled frame, D the next multiple of 4.
+        Negated codewords in the scaled frame, filled up to whole groups.
     bias : (G, 4) float32
         Half the squared norm plus the penalty; huge for codewords that only fill up a group.
-    largest_norm, largest_bias : float
-        What the rounding errors of `search` are proportional to.
     """
     count, dimensions = codebook.shape
-    groups = -(-count // TILE)
+    groups = -(-count // GROUP)
     centred = (codebook - origin) * scale
-    halves = 0.5 * np.einsum("kd,kd->k", centred, centred)
-    biases = halves + 0.5 * scale * scale * penalty
-    padded = np.zeros((groups * TILE, -(-dimensions // TILE) * TILE), np.float32)
-    padded[:count, :dimensions] = -centred
-    tiles = np.ascontiguousarray(padded.reshape(groups, TILE, -1).transpose(0, 2, 1))
-    bias = np.full(groups * TILE, _HUGE, np.float32)
-    bias[:count] = biases
-    return (
-        tiles,
-        bias.reshape(groups, TILE),
-        math.sqrt(2 * float(halves.max())),
-        float(np.abs(biases).max()),
-    )
-
-
-@njit(fastmath=True, error_model="numpy")
-def _search_block(vectors, tiles, bias, best, second, index, a0, a1, a2, a3):
-    """Find the best and second-best value of every lane of (D, BLOCK) `vectors`."""
-    last = vectors.shape[0] - TILE
-    for p in range(BLOCK):
-        best[p] = _HUGE
-        second[p] = _HUGE
-        index[p] = 0
-    for g in range(tiles.shape[0]):
-        h0, h1, h2, h3 = bias[g, 0], bias[g, 1], bias[g, 2], bias[g, 3]
-        for p in range(BLOCK):
-            a0[p] = h0
-            a1[p] = h1
-            a2[p] = h2
-            a3[p] = h3
-        for j in range(0, last, TILE):
-            c = tiles[g, j : j + TILE]
-            c00, c01, c02, c03 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-            c10, c11, c12, c13 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-            c20, c21, c22, c23 = c[2, 0], c[2, 1], c[2, 2], c[2, 3]
-            c30, c31, c32, c33 = c[3, 0], c[3, 1], c[3, 2], c[3, 3]
-            for p in range(BLOCK):
-                x0, x1, x2, x3 = (
-                    vectors[j, p],
-                    vectors[j + 1, p],
-                    vectors[j + 2, p],
-                    vectors[j + 3, p],
-                )
-                a0[p] = a0[p] + x0 * c00 + x1 * c10 + x2 * c20 + x3 * c30
-                a1[p] = a1[p] + x0 * c01 + x1 * c11 + x2 * c21 + x3 * c31
-                a2[p] = a2[p] + x0 * c02 + x1 * c12 + x2 * c22 + x3 * c32
-                a3[p] = a3[p] + x0 * c03 + x1 * c13 + x2 * c23 + x3 * c33
-        c = tiles[g, last : last + TILE]
-        c00, c01, c02, c03 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-        c10, c11, c12, c13 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-        c20, c21, c22, c23 = c[2, 0], c[2, 1], c[2, 2], c[2, 3]
-        c30, c31, c32, c33 = c[3, 0], c[3, 1], c[3, 2], c[3, 3]
-        k0 = np.int32(TILE * g)
-        for p in range(BLOCK):
-            x0, x1, x2, x3 = (
-                vectors[last, p],
-                vectors[last + 1, p],
-                vectors[last + 2, p],
-                vectors[last + 3, p],
-            )
-            v0 = a0[p] + x0 * c00 + x1 * c10 + x2 * c20 + x3 * c30
-            v1 = a1[p] + x0 * c01 + x1 * c11 + x2 * c21 + x3 * c31
-            v2 = a2[p] + x0 * c02 + x1 * c12 + x2 * c22 + x3 * c32
-            v3 = a3[p] + x0 * c03 + x1 * c13 + x2 * c23 + x3 * c33
-            low, next_low, where = best[p], second[p], index[p]
-            next_low = min(next_low, max(low, v0))
-            where = k0 if v0 < low else where
-            low = min(low, v0)
-            next_low = min(next_low, max(low, v1))
-            where = k0 + np.int32(1) if v1 < low else where
-            low = min(low, v1)
-            next_low = min(next_low, max(low, v2))
-            where = k0 + np.int32(2) if v2 < low else where
-            low = min(low, v2)
-            next_low = min(next_low, max(low, v3))
-            where = k0 + np.int32(3) if v3 < low else where
-            low = min(low, v3)
-            best[p] = low
-            second[p] = next_low
-            index[p] = where
+    padded = np.zeros((groups * GROUP, dimensions), np.float32)
+    padded[:count] = -centred
+    tiles = np.ascontiguousarray(padded.reshape(groups, GROUP, -1).transpose(0, 2, 1))
+    bias = np.full(groups * GROUP, UNREACHED, np.float32)
+    bias[:count] = 0.5 * np.einsum("kd,kd->k", centred, centred) + 0.5 * scale * scale * penalty
+    return tiles, bias.reshape(groups, GROUP)
 
 
 @njit(error_model="numpy")
-def _search_exactly(point, codebook, penalty):
-    """Return the nearest codeword of one point in float64, the lower index at a tie."""
-    best = np.inf
+def _pack(block, origin, scale, vectors):
+    """Lay a block of points out with one point in each lane."""
+    if block.shape[1] <= 32:
+        for j in range(block.shape[1]):
+            for p in range(block.shape[0]):
+                vectors[j, p] = (block[p, j] - origin[j]) * scale
+    else:  # the rows are too far apart to be read down the columns
+        for p in range(block.shape[0]):
+            for j in range(block.shape[1]):
+                vectors[j, p] = (block[p, j] - origin[j]) * scale
+
+
+@njit(error_model="numpy")
+def _search_exactly(point, columns, penalty, values):
+    """Return the nearest codeword of one point in float64, the lower index at a tie.
+
+    `columns` is the codebook transposed, so that codewords fill the SIMD lanes.
+    """
+    for k in range(values.shape[0]):
+        values[k] = penalty[k]
+    for j in range(columns.shape[0]):
+        x = np.float64(point[j])
+        for k in range(values.shape[0]):
+            difference = x - columns[j, k]
+            values[k] += difference * difference
     where = 0
-    for k in range(codebook.shape[0]):
-        value = penalty[k]
-        for j in range(codebook.shape[1]):
-            difference = np.float64(point[j]) - codebook[k, j]
-            value += difference * difference
-        if value < best:
-            best = value
+    for k in range(values.shape[0]):
+        if values[k] < values[where]:
             where = k
     return where
 
 
+@njit(fastmath=True, error_model="numpy")
+def _margins(vectors, best, margins):
+    """Replace each lane's margin by what `second - best` must exceed to be sure of the label.
+
+    Let w be the codeword found and d its distance from x. A nearer codeword c
+    has |c| <= |x| + d =: R, so the values compared are off by no more than
+    the rounding of D products and their sum, unit · (R²/2 + d²/2 + |x| R).
+    """
+    unit = np.float32(2.2 * (vectors.shape[0] + 8) * 2.0**-24)
+    tiny = np.float32(1e-35)  # what underflow may hide
+    for p in range(BLOCK):
+        margins[p] = 0
+    for j in range(vectors.shape[0]):
+        for p in range(BLOCK):
+            margins[p] += vectors[j, p] * vectors[j, p]
+    for p in range(BLOCK):
+        square = max(margins[p] + np.float32(2) * best[p], np.float32(0))
+        norm = math.sqrt(margins[p])
+        reach = np.float32(1.02) * (norm + math.sqrt(square))
+        margins[p] = unit * (np.float32(0.5) * (reach * reach + square) + norm * reach) + tiny
+
+
+@njit(fastmath=True, error_model="numpy")
+def _keep_candidates(centre, half_width, columns, penalty, distances, spreads, candidates):
+    """List the codewords that may be nearest to some point of a box; return how many.
+
+    With w nearest to the box's centre m, codeword c is out when the bisector of
+    c and w passes the box by: |m - c|² - |m - w|² > 2 Σ_j half_width_j |c_j - w_j|
+    (the filter of Kanungo et al. 2002).
+    """
+    count = columns.shape[1]
+    for k in range(count):
+        distances[k] = penalty[k]
+    for j in range(columns.shape[0]):
+        for k in range(count):
+            difference = columns[j, k] - centre[j]
+            distances[k] += difference * difference
+    nearest = 0
+    for k in range(count):
+        if distances[k] < distances[nearest]:
+            nearest = k
+    for k in range(count):
+        spreads[k] = 0.0
+    for j in range(columns.shape[0]):
+        width, middle = 2.0 * half_width[j], columns[j, nearest]
+        for k in range(count):
+            spreads[k] += width * abs(columns[j, k] - middle)
+    # The last term is far above the rounding of the others.
+    lowest = distances[nearest]
+    kept = 0
+    for k in range(count):
+        candidates[kept] = k
+        kept += distances[k] - lowest <= spreads[k] + 1e-10 * (distances[k] + spreads[k])
+    return kept
+
+
 @njit(error_model="numpy")
-def search(
-    points,
-    start,
-    stop,
-    origin,
-    scale,
-    tiles,
-    bias,
-    largest_norm,
-    largest_bias,
-    codebook,
-    penalty,
-    labels,
-):
-    """Write the nearest codewords of ``points[start:stop]`` to ``labels[:stop - start]``."""
-    dimensions = points.shape[1]
-    vectors = np.zeros((tiles.shape[1], BLOCK), np.float32)
+def _gather(tiles, bias, candidates, few_tiles, few_bias):
+    """Lay out the tiles of some codewords only; return the number of groups."""
+    groups = -(-candidates.shape[0] // GROUP)
+    for i in range(groups * GROUP):
+        group, lane = i // GROUP, i % GROUP
+        if i < candidates.shape[0]:
+            from_group, from_lane = candidates[i] // GROUP, candidates[i] % GROUP
+            few_bias[group, lane] = bias[from_group, from_lane]
+            for j in range(tiles.shape[1]):
+                few_tiles[group, j, lane] = tiles[from_group, j, from_lane]
+        else:
+            few_bias[group, lane] = UNREACHED
+            for j in range(tiles.shape[1]):
+                few_tiles[group, j, lane] = 0.0
+    return groups
+
+
+@njit(error_model="numpy")
+def search(points, start, stop, origin, scale, tiles, bias, columns, penalty, boxes, labels):
+    """Write the nearest codewords of ``points[start:stop]`` to ``labels[:stop - start]``.
+
+    `boxes` (blocks, 2, d) holds the centre and half-width of each block of points
+    where blocks are compact, and is empty where they are not.
+    Returns how many points had to be searched in float64.
+    """
+    count, dimensions = columns.shape[1], points.shape[1]
+    vectors = np.zeros((dimensions, BLOCK), np.float32)
     best, second = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-    index = np.empty(BLOCK, np.int32)
-    a0, a1 = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-    a2, a3 = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-    # Both values carry the rounding of the factors and of the sum of D products.
-    unit = 2.0 * (tiles.shape[1] + 6) * 2.0**-24
+    margins, index = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
+    values, spreads = np.empty(count), np.empty(count)
+    candidates = np.arange(count + 1).astype(np.int32)
+    few_tiles, few_bias = tiles, bias
+    if boxes.shape[0] > 0:
+        few_tiles, few_bias = np.empty_like(tiles), np.empty_like(bias)
+    groups = tiles.shape[0]
+    unsure = 0
     for first in range(start, stop, BLOCK):
-        count = min(BLOCK, stop - first)
-        for p in range(count):
-            for j in range(dimensions):
-                vectors[j, p] = np.float32((points[first + p, j] - origin[j]) * scale)
-        _search_block(vectors, tiles, bias, best, second, index, a0, a1, a2, a3)
-        for p in range(count):
-            norm = np.float32(0.0)
-            for j in range(dimensions):
-                norm += vectors[j, p] * vectors[j, p]
-            a0[p] = norm
-        for p in range(count):
-            margin = unit * (largest_bias + 1.01 * math.sqrt(a0[p]) * largest_norm)
-            label = index[p]
-            if not second[p] - best[p] > margin:
-                label = _search_exactly(points[first + p], codebook, penalty)
+        size = min(BLOCK, stop - first)
+        if boxes.shape[0] > 0:
+            box = boxes[first // BLOCK]
+            kept = _keep_candidates(box[0], box[1], columns, penalty, values, spreads, candidates)
+            if kept == 1:
+                labels[first - start : first - start + size] = candidates[0]
+                continue
+            groups = _gather(tiles, bias, candidates[:kept], few_tiles, few_bias)
+        _pack(points[first : first + size], origin, scale, vectors)
+        search_block(vectors, few_tiles, few_bias, groups, dimensions, best, second, index)
+        _margins(vectors, best, margins)
+        for p in range(size):
+            label = candidates[index[p]]
+            if not second[p] - best[p] > margins[p]:
+                label = _search_exactly(points[first + p], columns, penalty, values)
+                unsure += 1
             labels[first - start + p] = label
+    return unsure
+
+
+@njit(error_model="numpy")
+def bounding_boxes(points):
+    """Return (blocks, 2, d) float64: the centre and the half-width of every block of points."""
+    blocks = -(-points.shape[0] // BLOCK)
+    boxes = np.empty((blocks, 2, points.shape[1]))
+    for block in range(blocks):
+        first, stop = block * BLOCK, min((block + 1) * BLOCK, points.shape[0])
+        for j in range(points.shape[1]):
+            low = high = np.float64(points[first, j])
+            for i in range(first + 1, stop):
+                low, high = min(low, points[i, j]), max(high, points[i, j])
+            boxes[block, 0, j], boxes[block, 1, j] = 0.5 * (low + high), 0.5 * (high - low)
+    return boxes
 
 
 @njit(error_model="numpy")
@@ -215,3 +239,36 @@ def move(points, start, origin, weights, labels, new_labels, sums, counts):
             for j in range(points.shape[1]):
                 sums[old, j] -= weight * (points[start + i, j] - origin[j])
     return changed
+
+
+@njit(fastmath=True, error_model="numpy")
+def column_ranges(points):
+    """Return the lowest, the highest and the mean value of every column, in float64."""
+    count, dimensions = points.shape
+    low, high = points[0].astype(np.float64), points[0].astype(np.float64)
+    total = np.zeros(dimensions)
+    for i in range(count):
+        for j in range(dimensions):
+            x = np.float64(points[i, j])
+            low[j], high[j] = min(low[j], x), max(high[j], x)
+            total[j] += x
+    return low, high, total / count
+
+
+@njit(error_model="numpy")
+def column_variances(points, weights, origin):
+    """Return the variance of every column; `weights` is empty for equal weights.
+
+    `origin` is any vector near the points, so that little cancels.
+    """
+    dimensions = points.shape[1]
+    total, squares = np.zeros(dimensions), np.zeros(dimensions)
+    mass = 0.0
+    for i in range(points.shape[0]):
+        weight = weights[i] if weights.shape[0] > 0 else 1.0
+        mass += weight
+        for j in range(dimensions):
+            x = points[i, j] - origin[j]
+            total[j] += weight * x
+            squares[j] += weight * x * x
+    return np.maximum(squares / mass - (total / mass) ** 2, 0.0)

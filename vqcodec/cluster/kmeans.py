@@ -108,26 +108,35 @@ def fit_kmeans(
         raise ParameterError("n_init and max_iter must be at least 1 and tol not negative")
     generator = as_generator(seed)
     progress_ = Progress(progress)
+    from vqcodec.cluster.kernels import bounding_boxes
+    from vqcodec.cluster.tally import tally
+
+    distinct = tally(points, weights)
+    boxes = None
+    if distinct is not None:
+        points, weights = distinct.points, distinct.weights
+        boxes = bounding_boxes(points)
     frame = Frame.of(points)
-    threshold = tol * mean_variance(points, weights) if tol else 0.0
+    threshold = tol * _mean_variance(points, weights, frame) if tol else 0.0
     best: Fit | None = None
     for start in range(n_init):
         centers = seed_codebook(points, k, weights, init, generator)
         part = Progress(progress_.part(start / n_init, (start + 1) / n_init))
-        fit = lloyd(points, centers, weights, frame, max_iter, threshold, empty, part)
+        fit = lloyd(points, centers, weights, frame, max_iter, threshold, empty, part, boxes)
         if best is None or fit.inertia < best.inertia:
             best = fit
     assert best is not None
+    if distinct is not None:
+        best.labels = best.labels[distinct.inverse]
     progress_.report(1.0, f"{k} codewords, distortion {best.inertia:.6g}")
     return best
 
 
-def mean_variance(points: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Return the variance of the coordinates, averaged over the dimensions."""
-    if weights is None:
-        return float(points.var(axis=0, dtype=np.float64).mean())
-    mean = np.average(points, axis=0, weights=weights)
-    return float(np.average((points - mean) ** 2, axis=0, weights=weights).mean())
+def _mean_variance(points: np.ndarray, weights: np.ndarray | None, frame: Frame) -> float:
+    from vqcodec.cluster.kernels import column_variances
+
+    weights = np.empty(0) if weights is None else weights
+    return float(column_variances(points, weights, frame.origin).mean())
 
 
 def lloyd(
@@ -139,9 +148,10 @@ def lloyd(
     threshold: float,
     empty: Empty,
     progress: Progress,
+    boxes: np.ndarray | None = None,
 ) -> Fit:
     """Run Lloyd's iteration from `centers`, which are not changed."""
-    sums = ClusterSums(points, weights, frame.origin, len(centers))
+    sums = ClusterSums(points, weights, frame.origin, len(centers), boxes)
     converged = False
     iterations = 0
     for iterations in range(1, max_iter + 1):
@@ -160,7 +170,7 @@ def lloyd(
             converged = True
             break
     nearest = NearestCodeword(centers, frame)
-    labels, distances = assign_all(nearest, points)
+    labels, distances = assign_all(nearest, points, boxes)
     counts = np.bincount(labels, weights, minlength=len(centers)).astype(np.float64)
     inertia = float(distances.sum() if weights is None else distances @ weights)
     return Fit(centers, labels, inertia, iterations, counts, converged)
@@ -173,18 +183,23 @@ class ClusterSums:
     """
 
     def __init__(
-        self, points: np.ndarray, weights: np.ndarray | None, origin: np.ndarray, k: int
+        self,
+        points: np.ndarray,
+        weights: np.ndarray | None,
+        origin: np.ndarray,
+        k: int,
+        boxes: np.ndarray | None = None,
     ) -> None:
-        from vqcodec.cluster.kernels import BLOCK
         from vqcodec.cluster.parallel import chunk_ranges
 
         self.points = points
         self.weights = np.empty(0) if weights is None else weights
-        self.origin = origin
+        self.origin = origin.astype(np.float64)
+        self._boxes = boxes
         self.labels = np.full(len(points), -1, np.int32)
         self.sums = np.zeros((k, points.shape[1]))
         self.counts = np.zeros(k)
-        self._ranges = chunk_ranges(len(points), BLOCK)
+        self._ranges = chunk_ranges(len(points))
 
     def follow(self, nearest: NearestCodeword) -> int:
         """Move every point to its nearest codeword; return how many changed cluster."""
@@ -192,7 +207,7 @@ class ClusterSums:
         from vqcodec.cluster.parallel import run_chunks
 
         def work(_: int, start: int, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
-            labels = nearest.search(self.points, start, stop)
+            labels = nearest.search(self.points, start, stop, self._boxes)
             sums, counts = np.zeros_like(self.sums), np.zeros_like(self.counts)
             changed = move(
                 self.points, start, self.origin, self.weights, self.labels, labels, sums, counts
@@ -204,10 +219,9 @@ class ClusterSums:
             total += changed
             self.sums += sums
             self.counts += counts
-        # Weights that came and went leave rounding behind where nothing is left.
-        vanished = np.bincount(self.labels, minlength=len(self.counts)) == 0
-        self.counts[vanished] = 0.0
-        self.sums[vanished] = 0.0
+        if len(self.weights):  # that came and went leave rounding behind where nothing is left
+            self.counts[np.bincount(self.labels, minlength=len(self.counts)) == 0] = 0.0
+        self.sums[self.counts == 0] = 0.0
         return total
 
     def reassign(self, index: int, label: int) -> None:

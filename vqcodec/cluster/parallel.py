@@ -16,15 +16,16 @@ import numba
 
 Result = TypeVar("Result")
 
-_LARGEST_CHUNK = 1 << 16
-_CHUNKS = 16
+_GRAIN = 96 * 16  # a multiple of the block of points on every machine
+_CHUNKS = 16  # at least, where there is enough work
+_LARGEST_CHUNK = 32 * _GRAIN
 _pools: dict[int, ThreadPoolExecutor] = {}
 
 
-def chunk_ranges(count: int, block: int) -> list[tuple[int, int]]:
-    """Cut range(count) into 16 or more chunks of whole blocks, where it has that many blocks."""
-    blocks = -(-count // block)
-    step = block * max(1, min(-(-blocks // _CHUNKS), _LARGEST_CHUNK // block))
+def chunk_ranges(count: int) -> list[tuple[int, int]]:
+    """Cut range(count) into chunks by its size alone."""
+    grains = -(-count // _GRAIN)
+    step = min(_GRAIN * -(-grains // _CHUNKS), _LARGEST_CHUNK)
     return [(start, min(start + step, count)) for start in range(0, count, step)]
 
 
