@@ -168,10 +168,10 @@ class Tables:
         a, scale = self.arrays, np.float32(2.0**-BASIS_BITS)
         return [
             (
-                np.ascontiguousarray(a["dense4"][g].transpose(0, 2, 1) * scale, np.float32),
-                np.ascontiguousarray(a["dense8"][g].transpose(0, 2, 1) * scale, np.float32),
-                np.ascontiguousarray(a["pair16"][g] * scale, np.float32),
-                np.ascontiguousarray(a["dct32"] * scale, np.float32),
+                _flat(a["dense4"][g].transpose(0, 2, 1) * scale, 1),
+                _flat(a["dense8"][g].transpose(0, 2, 1) * scale, 1),
+                _flat(_sides(a["pair16"][g, :, 0], a["pair16"][g, :, 1]) * scale, 2),
+                _flat(_sides(a["dct32"][None], a["dct32"][None])[0] * scale, 1),
             )
             for g in range(_GROUPS)
         ]
@@ -234,6 +234,18 @@ class Tables:
             *self._transforms[group], *self._forward[group], self.codewords,
             *self.weights(kind), *self._search[kind],
         )  # fmt: skip
+
+
+def _sides(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Stack the flat bases of rows, and of columns transposed."""
+    count = rows.shape[0]
+    turned = columns.transpose(0, 2, 1)
+    return np.stack([rows.reshape(count, -1), turned.reshape(count, -1)], 1)
+
+
+def _flat(array: np.ndarray, axes: int) -> np.ndarray:
+    """Keep the first axes, flatten the others, as float32."""
+    return np.ascontiguousarray(array.reshape(*array.shape[:axes], -1), np.float32)
 
 
 def _mode_norms(mode_costs: np.ndarray, direction_costs: np.ndarray) -> np.ndarray:

@@ -37,6 +37,8 @@ from vqcodec.photo.stream import QUARTER_OCTAVE, UNIT, neighbour_modes, split_co
 from vqcodec.photo.transform import COEFFICIENTS, forward, inverse
 
 _NEVER = 1e30
+_SPLIT_COST = 2.4  # what four blocks cost at least: some 5 bits each
+U = np.uint64  # for indices, see transform
 
 
 @njit
@@ -61,15 +63,15 @@ def _hadamard_cost(original, prediction, n, work):
     for top in range(0, n, 8):
         base = top * n
         for j in range(n):
-            k = base + j
+            k = U(base + j)
             a = np.int32(original[k]) - np.int32(prediction[k])
-            b = np.int32(original[k + n]) - np.int32(prediction[k + n])
-            c = np.int32(original[k + 2 * n]) - np.int32(prediction[k + 2 * n])
-            d = np.int32(original[k + 3 * n]) - np.int32(prediction[k + 3 * n])
-            e = np.int32(original[k + 4 * n]) - np.int32(prediction[k + 4 * n])
-            f = np.int32(original[k + 5 * n]) - np.int32(prediction[k + 5 * n])
-            g = np.int32(original[k + 6 * n]) - np.int32(prediction[k + 6 * n])
-            h = np.int32(original[k + 7 * n]) - np.int32(prediction[k + 7 * n])
+            b = np.int32(original[k + U(n)]) - np.int32(prediction[k + U(n)])
+            c = np.int32(original[k + U(2 * n)]) - np.int32(prediction[k + U(2 * n)])
+            d = np.int32(original[k + U(3 * n)]) - np.int32(prediction[k + U(3 * n)])
+            e = np.int32(original[k + U(4 * n)]) - np.int32(prediction[k + U(4 * n)])
+            f = np.int32(original[k + U(5 * n)]) - np.int32(prediction[k + U(5 * n)])
+            g = np.int32(original[k + U(6 * n)]) - np.int32(prediction[k + U(6 * n)])
+            h = np.int32(original[k + U(7 * n)]) - np.int32(prediction[k + U(7 * n)])
             a, e = np.int32(a + e), np.int32(a - e)
             b, f = np.int32(b + f), np.int32(b - f)
             c, g = np.int32(c + g), np.int32(c - g)
@@ -78,19 +80,19 @@ def _hadamard_cost(original, prediction, n, work):
             b, d = np.int32(b + d), np.int32(b - d)
             e, g = np.int32(e + g), np.int32(e - g)
             f, h = np.int32(f + h), np.int32(f - h)
-            work[j] = a + b
-            work[n + j] = a - b
-            work[2 * n + j] = c + d
-            work[3 * n + j] = c - d
-            work[4 * n + j] = e + f
-            work[5 * n + j] = e - f
-            work[6 * n + j] = g + h
-            work[7 * n + j] = g - h
+            work[U(j)] = a + b
+            work[U(n + j)] = a - b
+            work[U(2 * n + j)] = c + d
+            work[U(3 * n + j)] = c - d
+            work[U(4 * n + j)] = e + f
+            work[U(5 * n + j)] = e - f
+            work[U(6 * n + j)] = g + h
+            work[U(7 * n + j)] = g - h
         for k in range(0, 8 * n, 8):
-            a, e = work[k] + work[k + 4], work[k] - work[k + 4]
-            b, f = work[k + 1] + work[k + 5], work[k + 1] - work[k + 5]
-            c, g = work[k + 2] + work[k + 6], work[k + 2] - work[k + 6]
-            d, h = work[k + 3] + work[k + 7], work[k + 3] - work[k + 7]
+            a, e = work[U(k)] + work[U(k + 4)], work[U(k)] - work[U(k + 4)]
+            b, f = work[U(k + 1)] + work[U(k + 5)], work[U(k + 1)] - work[U(k + 5)]
+            c, g = work[U(k + 2)] + work[U(k + 6)], work[U(k + 2)] - work[U(k + 6)]
+            d, h = work[U(k + 3)] + work[U(k + 7)], work[U(k + 3)] - work[U(k + 7)]
             a, c = a + c, a - c
             b, d = b + d, b - d
             e, g = e + g, e - g
@@ -104,7 +106,7 @@ def _hadamard_cost(original, prediction, n, work):
 @njit
 def _rank_modes(
     kind, size, y, x, luma, first, raw, smooth, line, factors, other, detail, work,
-    upright, turned, predictions, bits, bit_weight, left, above, direction, colour_mode,
+    upright, turned, predictions, bits, bit_weight, left, above, direction, colour_mode, inherited,
     effort, scores, listed,
 ):  # fmt: skip
     """Predict by the likely modes and score them: Hadamard cost plus weighted bits.
@@ -122,6 +124,9 @@ def _rank_modes(
             if kind != LUMA:
                 listed[5], listed[6], listed[7], listed[8], listed[9] = 35, 36, 37, 38, colour_mode
                 count = 10
+            elif inherited >= 0:
+                listed[5] = inherited
+                count = 6
             elif effort >= 3:
                 for mode in range(2, PLAIN_MODES, 4):
                     listed[count] = mode
@@ -180,6 +185,7 @@ def search_plane(
     The rest is model (see `model.Tables`).
     """
     height, width = original.shape
+    smallest = 2 if kind == LUMA or effort >= 7 else 3
     candidates = 1 if effort <= 2 else (2 if effort <= 5 else (3 if effort <= 7 else 5))
     raw = np.zeros((3, 132), np.int32)
     smooth = np.zeros((3, 132), np.int32)
@@ -187,7 +193,7 @@ def search_plane(
     predictions = np.zeros((MODES, 1024), np.int16)
     other = np.zeros(1024, np.int16)
     detail = np.zeros(1024, np.int32)
-    work = np.zeros(1024, np.int32)
+    work = np.zeros(1280, np.int32)
     upright = np.zeros(1024, np.int16)
     turned = np.zeros(1024, np.int16)
     residual = np.zeros(1024, np.float32)
@@ -214,6 +220,7 @@ def search_plane(
     ys, xs, child = np.zeros(6, np.int64), np.zeros(6, np.int64), np.zeros(6, np.int64)
     whole, parts = np.zeros(6), np.zeros(6)
     budget, limit = np.zeros(6), np.zeros(6)
+    heir = np.full(7, -1, np.int64)  # best direction, a start for the level below
     index = -1
     total = 0.0
     for unit_y in range(0, height, UNIT):
@@ -239,9 +246,9 @@ def search_plane(
                     row, column = y >> 2, x >> 2
                     for i in range(n):
                         for j in range(n):
-                            sample = original[y + i, x + j]
-                            upright[i * n + j] = sample
-                            turned[j * n + i] = sample
+                            sample = original[U(y + i), U(x + j)]
+                            upright[U(i * n + j)] = sample
+                            turned[U(j * n + i)] = sample
                     possible = True
                     if size == 5:
                         mean = square = np.int64(0)
@@ -254,6 +261,7 @@ def search_plane(
                     smaller = split_context(cells, y, x, size)
                     cost = _NEVER
                     coded = 0
+                    heir[size] = -1
                     if possible:
                         gather_references(plane, order, y, x, n, raw[0], smooth[0])
                         leaf_features(
@@ -290,8 +298,14 @@ def search_plane(
                         _rank_modes(
                             kind, size, y, x, luma, first, raw, smooth, line, factors, other,
                             detail, work, upright, turned, predictions, bits, bit_weight,
-                            left, above, direction // 3, colour_mode, effort, scores, listed,
+                            left, above, direction // 3, colour_mode,
+                            heir[size + 1] if effort < 8 else -1, effort, scores, listed,
                         )  # fmt: skip
+                        for m in range(2, PLAIN_MODES):
+                            if scores[m] < _NEVER and (
+                                heir[size] < 0 or scores[m] < scores[heir[size]]
+                            ):
+                                heir[size] = m
                         level = coded_level(coded_weights[size], f)
                         leader = 0.0
                         for trial in range(candidates):
@@ -310,8 +324,9 @@ def search_plane(
                             source = turned if is_horizontal(mode) else upright
                             energy = 0.0
                             for i in range(n * n):
-                                gap = np.float32(np.int32(source[i]) - np.int32(prediction[i]))
-                                residual[i] = gap
+                                k = U(i)
+                                gap = np.float32(np.int32(source[k]) - np.int32(prediction[k]))
+                                residual[k] = gap
                                 energy += gap * gap
                             count = forward(
                                 residual, size, mode, forward4, forward8, forward16, scan16,
@@ -343,7 +358,9 @@ def search_plane(
                         if size > 2:
                             cost += weight * split_costs[size, smaller, 0]
                     whole[size] = cost
-                    if size == 2 or (possible and coded == 0 and cost < 0.02 * n * n):
+                    if size == smallest or (
+                        possible and (cost < _SPLIT_COST or (coded == 0 and cost < 0.02 * n * n))
+                    ):
                         settle = True
                     else:
                         parts[size] = weight * split_costs[size, smaller, 1]

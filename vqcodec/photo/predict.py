@@ -18,6 +18,7 @@ import numpy as np
 from vqcodec.jit import njit
 from vqcodec.photo.planes import MIDDLE, TOP
 
+U = np.uint64  # for indices: unsigned ones need no check for being negative
 PLANAR, MEAN = 0, 1
 DIRECTIONS = 33
 PLAIN_MODES = 35
@@ -114,15 +115,11 @@ def predict(mode, size, raw, smooth, line, out):
             left = np.int32(edge[corner - 1 - y])
             constant = np.int32((y + 1) * bottom + n)
             weight = np.int32(n - 1 - y)
-            base = y * n
             for x in range(n):
-                total = (
-                    np.int32(n - 1 - x) * left
-                    + np.int32(x + 1) * right
-                    + weight * np.int32(edge[corner + 1 + x])
-                    + constant
-                )
-                out[base + x] = total >> np.int32(size + 1)
+                above = np.int32(edge[U(corner + 1 + x)])
+                across = np.int32(np.int32(n - 1 - x) * left) + np.int32(np.int32(x + 1) * right)
+                total = np.int32(np.int32(across) + np.int32(np.int32(weight * above) + constant))
+                out[U(y * n + x)] = total >> np.int32(size + 1)
         return
     if mode == MEAN:
         total = n
@@ -130,7 +127,7 @@ def predict(mode, size, raw, smooth, line, out):
             total += raw[corner + 1 + i] + raw[corner - 1 - i]
         mean = total >> (size + 1)
         for i in range(n * n):
-            out[i] = mean
+            out[U(i)] = mean
         if n < 32:
             out[0] = (raw[corner - 1] + 2 * mean + raw[corner + 1] + 2) >> 2
             for i in range(1, n):
@@ -140,12 +137,13 @@ def predict(mode, size, raw, smooth, line, out):
     edge = smooth if min(abs(mode - 10), abs(mode - 26)) > _SMOOTH_BEYOND[size] else raw
     angle = ANGLE[mode]
     sign = 1 if mode >= 18 else -1
-    for i in range(corner + 1):
-        line[n + i] = edge[corner + sign * i]
+    reach = n + ((n * max(0, angle)) >> 5) + 2
+    for i in range(min(reach, corner + 1)):
+        line[U(n + i)] = edge[U(corner + sign * i)]
     if angle < 0:
         inverse = INVERSE[mode]
         for i in range(-1, ((n * angle) >> 5) - 1, -1):
-            line[n + i] = edge[corner - sign * ((i * -inverse + 128) >> 8)]
+            line[U(n + i)] = edge[U(corner - sign * ((i * -inverse + 128) >> 8))]
     for y in range(n):
         shift = (y + 1) * angle
         start = n + (shift >> 5) + 1
@@ -153,12 +151,13 @@ def predict(mode, size, raw, smooth, line, out):
         base = y * n
         if fraction == 0:
             for x in range(n):
-                out[base + x] = line[start + x]
+                out[U(base + x)] = line[U(start + x)]
         else:
             rest = np.int32(32) - fraction
             for x in range(n):
-                total = rest * line[start + x] + fraction * line[start + x + 1] + np.int32(16)
-                out[base + x] = np.int32(total) >> np.int32(5)
+                a = np.int32(rest * line[U(start + x)])
+                b = np.int32(fraction * line[U(start + x + 1)])
+                out[U(base + x)] = np.int32(np.int32(a + b) + np.int32(16)) >> np.int32(5)
     if n < 32 and angle == 0:
         for y in range(n):
             value = out[y * n] + ((raw[corner - sign * (1 + y)] - raw[corner]) >> 1)
@@ -215,18 +214,16 @@ def add_colour_detail(mode, n, y, x, source, base, factor, out):
     `out` holds 1/256 steps; `base` is the prediction of the source block, in the
     orientation of the mode.
     """
-    if is_horizontal(mode):
-        for i in range(n):
-            for j in range(n):
-                out[i * n + j] += np.int32(factor) * np.int32(
-                    source[y + j, x + i] - base[i * n + j]
-                )
-    else:
-        for i in range(n):
-            for j in range(n):
-                out[i * n + j] += np.int32(factor) * np.int32(
-                    source[y + i, x + j] - base[i * n + j]
-                )
+    weight = np.int32(factor)
+    turned = is_horizontal(mode)
+    for i in range(n):
+        for j in range(n):
+            k = U(i * n + j)
+            if turned:
+                gap = np.int32(source[U(y + j), U(x + i)]) - np.int32(base[k])
+            else:
+                gap = np.int32(source[U(y + i), U(x + j)]) - np.int32(base[k])
+            out[k] += np.int32(weight * np.int32(gap))
 
 
 @njit
@@ -240,31 +237,38 @@ def predict_block(mode, size, y, x, luma, first, raw, smooth, line, factors, oth
         return
     n = 1 << size
     for i in range(n * n):
-        detail[i] = 1 << (FACTOR_BITS - 1)
+        detail[U(i)] = 1 << (FACTOR_BITS - 1)
     for k in range(2):
         if factors[k] != 0:
             predict(BASE_MODE[mode], size, raw[1 + k], smooth[1 + k], line, other)
             source = luma if k == 0 else first
             add_colour_detail(mode, n, y, x, source, other, factors[k], detail)
     for i in range(n * n):
-        value = np.int32(out[i]) + (detail[i] >> np.int32(FACTOR_BITS))
-        out[i] = min(np.int32(TOP), max(np.int32(0), value))
+        value = np.int32(np.int32(out[U(i)]) + (detail[U(i)] >> np.int32(FACTOR_BITS)))
+        out[U(i)] = min(np.int32(TOP), max(np.int32(0), value))
 
 
 @njit
 def store_block(plane, y, x, n, mode, prediction, residual, coded):
-    """Write prediction plus residual (if any is `coded`) into the plane, turned upright."""
+    """Write prediction plus residual (if any is `coded`) into the plane, turned upright.
+
+    `residual` is scratch afterwards.
+    """
     turned = is_horizontal(mode)
+    if coded:
+        for k in range(n * n):
+            value = np.int32(np.int32(prediction[U(k)]) + residual[U(k)])
+            residual[U(k)] = min(np.int32(TOP), max(np.int32(0), value))
+    else:
+        for k in range(n * n):
+            residual[U(k)] = prediction[U(k)]
     for i in range(n):
         for j in range(n):
-            k = i * n + j
-            value = np.int32(prediction[k])
-            if coded:
-                value = min(np.int32(TOP), max(np.int32(0), value + residual[k]))
+            value = residual[U(i * n + j)]
             if turned:
-                plane[y + j, x + i] = value
+                plane[U(y + j), U(x + i)] = value
             else:
-                plane[y + i, x + j] = value
+                plane[U(y + i), U(x + j)] = value
 
 
 @njit

@@ -414,7 +414,7 @@ def code_plane(
     detail = np.zeros(1024, np.int32)
     residual = np.zeros(1024, np.int32)
     coefficients = np.zeros(256, np.int32)
-    work = np.zeros(1024, np.int32)
+    work = np.zeros(1280, np.int32)
     f = np.zeros(FEATURES, np.int64)
     at = np.zeros(6, np.int64)
     factors = np.zeros(2, np.int64)

@@ -18,6 +18,7 @@ import numpy as np
 from vqcodec.jit import njit
 from vqcodec.photo.predict import BASE_MODE
 
+U = np.uint64  # for indices, see _multiply
 CLASSES = 11
 BASIS_BITS = 12
 COEFFICIENT_BITS = 4
@@ -39,85 +40,101 @@ def transform_class(mode):
 
 
 @njit
-def _separable_forward(residual, n, rows, columns, scan, work, out):
-    """``rows @ residual @ columns.T`` in scan order; `rows` and `columns` are (16, n)."""
-    for u in range(KEPT):
-        base = u * n
-        for j in range(n):
-            work[base + j] = 0
-        for i in range(n):
-            weight = rows[u, i]
-            for j in range(n):
-                work[base + j] += weight * residual[i * n + j]
-    for k in range(KEPT * KEPT):
-        u, v = scan[k] >> 4, scan[k] & 15
-        a = b = c = d = np.float32(0)
-        for j in range(0, n, 4):
-            a += work[u * n + j] * columns[v, j]
-            b += work[u * n + j + 1] * columns[v, j + 1]
-            c += work[u * n + j + 2] * columns[v, j + 2]
-            d += work[u * n + j + 3] * columns[v, j + 3]
-        out[k] = (a + b) + (c + d)
+def _multiply(a, rows, inner, b, start, stride, out, to):
+    """``a @ b`` for 16 columns of b: rows of a (flat) are `inner` long, those of b `stride`.
+
+    Sixteen sums in registers; indices are unsigned, as that spares the checks
+    for negative ones and lets the compiler use vector instructions.
+    """
+    zero = np.float32(0)
+    for r in range(rows):
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = zero
+        s8 = s9 = sa = sb = sc = sd = se = sf = zero
+        for j in range(inner):
+            w = a[U(r * inner + j)]
+            k = U(start + j * stride)
+            s0 += w * b[k]
+            s1 += w * b[k + U(1)]
+            s2 += w * b[k + U(2)]
+            s3 += w * b[k + U(3)]
+            s4 += w * b[k + U(4)]
+            s5 += w * b[k + U(5)]
+            s6 += w * b[k + U(6)]
+            s7 += w * b[k + U(7)]
+            s8 += w * b[k + U(8)]
+            s9 += w * b[k + U(9)]
+            sa += w * b[k + U(10)]
+            sb += w * b[k + U(11)]
+            sc += w * b[k + U(12)]
+            sd += w * b[k + U(13)]
+            se += w * b[k + U(14)]
+            sf += w * b[k + U(15)]
+        k = U(to + r * 16)
+        out[k], out[k + U(1)], out[k + U(2)], out[k + U(3)] = s0, s1, s2, s3
+        out[k + U(4)], out[k + U(5)], out[k + U(6)], out[k + U(7)] = s4, s5, s6, s7
+        out[k + U(8)], out[k + U(9)], out[k + U(10)], out[k + U(11)] = s8, s9, sa, sb
+        out[k + U(12)], out[k + U(13)], out[k + U(14)], out[k + U(15)] = sc, sd, se, sf
 
 
 @njit
 def forward(residual, size, mode, dense4, dense8, pair16, scan16, dct32, scan32, work, out):
     """Transform a residual (float32, flat); return the number of coefficients.
 
-    `dense4` and `dense8` are (class, sample, coefficient): transposed bases.
+    Bases are flat: `dense4` and `dense8` (class, sample, coefficient),
+    `pair16` (class, side, ...) and `dct32` (side, ...), where side 0 is
+    (frequency, row) and side 1 is (column, frequency). `work` holds 768 values.
     """
     kind = transform_class(mode)
-    if size == 5:
-        _separable_forward(residual, 32, dct32, dct32, scan32, work, out)
-        return 256
-    if size == 4:
-        _separable_forward(residual, 16, pair16[kind, 0], pair16[kind, 1], scan16[kind], work, out)
-        return 256
-    n = 1 << (2 * size)
-    basis = dense4[kind] if size == 2 else dense8[kind]
-    for k in range(n):
-        out[k] = 0
-    for q in range(n):
-        value = residual[q]
-        for k in range(n):
-            out[k] += value * basis[q, k]
-    return n
+    if size == 2:
+        _multiply(residual, 1, 16, dense4[kind], 0, 16, out, 0)
+        return 16
+    if size == 3:
+        for block in range(4):
+            _multiply(residual, 1, 64, dense8[kind], 16 * block, 64, out, 16 * block)
+        return 64
+    n = 1 << size
+    pair = pair16[kind] if size == 4 else dct32
+    scan = scan16[kind] if size == 4 else scan32
+    _multiply(residual, n, n, pair[1], 0, KEPT, work, 0)
+    _multiply(pair[0], KEPT, n, work, 0, KEPT, work, 512)
+    for k in range(256):
+        out[U(k)] = work[U(512 + scan[U(k)])]
+    return 256
 
 
 @njit
 def _separable_inverse(values, count, n, rows, columns, scan, work, out):
-    """``rows.T @ values @ columns``, skipping rows of zeros."""
-    grid = work[:256]
+    """``rows.T @ values @ columns``, skipping zeros; `work` holds 768 values."""
     for k in range(256):
-        grid[k] = 0
+        work[U(k)] = 0
     top = 0
     for k in range(count):
         if values[k] != 0:
-            grid[scan[k]] = values[k]
+            work[U(scan[k])] = values[k]
             top = max(top, scan[k] >> 4)
     half = np.int32(1 << (BASIS_BITS - 1))
     for u in range(top + 1):
         base = 256 + u * n
         for j in range(n):
-            work[base + j] = half
+            work[U(base + j)] = half
         for v in range(KEPT):
-            value = grid[u * 16 + v]
+            value = np.int32(work[U(u * 16 + v)])
             if value != 0:
                 for j in range(n):
-                    work[base + j] += np.int32(value * columns[v, j])
+                    work[U(base + j)] += np.int32(value * columns[U(v), U(j)])
         for j in range(n):
-            work[base + j] >>= np.int32(BASIS_BITS)
-    for i in range(n * n):
-        out[i] = _HALF
+            work[U(base + j)] >>= np.int32(BASIS_BITS)
     for i in range(n):
         base = i * n
+        for j in range(n):
+            out[U(base + j)] = _HALF
         for u in range(top + 1):
-            weight = rows[u, i]
+            weight = np.int32(rows[U(u), U(i)])
             start = 256 + u * n
             for j in range(n):
-                out[base + j] += np.int32(weight * work[start + j])
-    for i in range(n * n):
-        out[i] >>= _SHIFT
+                out[U(base + j)] += np.int32(weight * work[U(start + j)])
+        for j in range(n):
+            out[U(base + j)] >>= _SHIFT
 
 
 @njit
@@ -138,11 +155,11 @@ def inverse(values, count, size, mode, dense4, dense8, pair16, scan16, dct32, sc
     n = 1 << (2 * size)
     basis = dense4[kind] if size == 2 else dense8[kind]
     for q in range(n):
-        out[q] = _HALF
+        out[U(q)] = _HALF
     for k in range(count):
-        value = values[k]
+        value = np.int32(values[U(k)])
         if value != 0:
             for q in range(n):
-                out[q] += np.int32(value * basis[k, q])
+                out[U(q)] += np.int32(value * basis[U(k), U(q)])
     for q in range(n):
-        out[q] >>= _SHIFT
+        out[U(q)] >>= _SHIFT
