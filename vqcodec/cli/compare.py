@@ -9,7 +9,7 @@ import typer
 
 from vqcodec.cli import options, streams
 from vqcodec.cli.console import Console, human_bytes, plain
-from vqcodec.cli.status import Status, command
+from vqcodec.cli.status import Status, command, write_stdout
 
 _LABELS = {
     "psnr": ("PSNR", "dB"),
@@ -77,6 +77,7 @@ def _print_table(title: str, report: dict[str, Any]) -> None:
     from rich.box import SIMPLE
     from rich.console import Console as Screen
     from rich.table import Table
+
     from vqcodec.metrics import explain
 
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
@@ -86,7 +87,10 @@ def _print_table(title: str, report: dict[str, Any]) -> None:
     for key, (label, unit) in _LABELS.items():
         if key in report:
             table.add_row(label, _shown(key, report[key], unit), explain(key, report[key]))
-    Screen().print(table)
+    screen = Screen()
+    with screen.capture() as text:
+        screen.print(table)
+    write_stdout(text.get())
 
 
 def _shown(key: str, value: Any, unit: str) -> str:

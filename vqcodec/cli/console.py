@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from vqcodec.cli.names import PIPE, Job
-from vqcodec.cli.status import Status, complain, describe
+from vqcodec.cli.status import OutputLost, Status, complain, describe, write_stdout
 from vqcodec.errors import VQError
 
 Progress = Callable[[float, str], bool | None]
@@ -49,7 +49,7 @@ class Console:
     def result(self, values: Mapping[str, Any]) -> None:
         """Print a JSON object on stdout, if that was asked for."""
         if self.as_json:
-            print(json.dumps(plain(values), ensure_ascii=False), flush=True)
+            write_stdout(json.dumps(plain(values), ensure_ascii=False) + "\n")
 
     def failed(self, source: str, error: BaseException) -> None:
         """Report that one of several files failed."""
@@ -63,7 +63,7 @@ class Console:
             exists = job.target != PIPE and os.path.lexists(job.target)
             self.result({"input": job.source, "output": job.target, "exists": exists})
             if not self.as_json:
-                print(f"{job.source} -> {job.target}{' (exists)' if exists else ''}")
+                write_stdout(f"{job.source} -> {job.target}{' (exists)' if exists else ''}\n")
         return Status.OK
 
     @contextlib.contextmanager
@@ -84,7 +84,7 @@ class Console:
         for job in jobs:
             try:
                 work(job)
-            except BrokenPipeError:
+            except (BrokenPipeError, OutputLost):
                 raise
             except (VQError, OSError, MemoryError) as error:
                 failures += 1
@@ -145,9 +145,9 @@ def human_bytes(count: float) -> str:
     """Return a size as people read it: 999 B, 12.3 kB, 4.5 MB."""
     if count < 1000:
         return f"{count:.0f} B"
-    for unit in ("kB", "MB", "GB"):
+    for unit in ("kB", "MB", "GB", "TB"):
         count /= 1000
-        if count < 999.5 or unit == "GB":
+        if count < 999.5 or unit == "TB":
             break
     return f"{count:.3g} {unit}"
 

@@ -71,14 +71,10 @@ def decode(
 
         streams.refuse_existing(job.target, force)
         _refuse_unwritable(job.target, suffix)
-        folders = [Path.cwd()]
-        if job.source != names.PIPE:
-            folders.insert(0, Path(job.source).parent)
         with console.progress(f"decoding {shown(job.source)}") as progress:
             image = api.decode(
                 streams.read_source(job.source),
-                None,
-                folders=folders,
+                folders=[Path.cwd()],
                 progress=progress,
                 **settings,
             )

@@ -105,12 +105,8 @@ def encode(
     Output names are derived (photo.png becomes photo.vqi) unless -o names a
     file, a folder, or - for standard output.
     """
-    targets = [name for name, value in (("--quality", quality), ("--bpp", bpp), ("--psnr", psnr),
-               ("--size", size)) if value is not None]  # fmt: skip
-    if len(targets) > 1:
-        raise typer.BadParameter(f"{' and '.join(targets)} contradict each other; give one")
-    if codebook and save_codebook:
-        raise typer.BadParameter("--codebook and --save-codebook contradict each other; give one")
+    options.exclusive(quality=quality, bpp=bpp, psnr=psnr, size=size, **{"lambda": lagrangian})
+    options.exclusive(codebook=codebook, save_codebook=save_codebook)
     options.use_threads(threads)
     wishes = options.given(
         kind=kind.value,
@@ -182,35 +178,33 @@ class _Encoder:
         streams.refuse_existing(job.target, self.force)
         started = time.perf_counter()
         image = load_image(streams.read_source(job.source), self.limits)
-        notes = image.source.notes if image.source else ()
-        self.console.note(notes)
-        label = f"encoding {shown(job.source)}"
+        notes = list(image.source.notes) if image.source else []
+        with self.console.progress(f"encoding {shown(job.source)}") as progress:
+            data = api.encode(
+                image,
+                codebook=self.codebook,
+                progress=progress,
+                limits=self.limits,
+                notes=notes,
+                **self.wishes,
+            )
         book = self.codebook
         if self.save_codebook:
-            book = self._own_codebook(image, label)
-        with self.console.progress(label) as progress:
-            data = api.encode(
-                image, None, codebook=book, progress=progress, limits=self.limits, **self.wishes
-            )
-        if book is not None and self.save_codebook:
+            data, book = api.detach(data, limits=self.limits)
             streams.write_target(self.save_codebook, book.save, book.to_bytes)
         streams.write_target(job.target, lambda path: write_atomically(path, data), lambda: data)
-        if not self.console.quiet or self.console.as_json:
-            seconds = time.perf_counter() - started
-            self._report(job, image, data, book, seconds)
-
-    def _own_codebook(self, image: Image, label: str) -> Codebook:
-        from vqcodec import api
-
-        apart = ("strip", "bpp", "psnr", "size", "fixed_rate")
-        wishes = {name: value for name, value in self.wishes.items() if name not in apart}
-        if wishes.get("kind") == "auto":
-            wishes["kind"] = "patch"
-        with self.console.progress(label) as progress:
-            return api.train([image], None, progress=progress, **wishes)
+        self.console.note(notes)
+        if self.console.as_json or not self.console.quiet:
+            self._report(job, image, data, book, notes, time.perf_counter() - started)
 
     def _report(
-        self, job: names.Job, image: Image, data: bytes, book: Codebook | None, seconds: float
+        self,
+        job: names.Job,
+        image: Image,
+        data: bytes,
+        book: Codebook | None,
+        notes: list[str],
+        seconds: float,
     ) -> None:
         """Say what became of the file; the quality is measured on what a decoder makes of it."""
         from vqcodec import api, metrics
@@ -218,7 +212,7 @@ class _Encoder:
         decoded = api.decode(data, codebook=book, limits=self.limits)
         source_bytes = image.source.bytes if image.source else None
         pixels = image.width * image.height
-        values = {
+        values: dict[str, Any] = {
             "input": job.source,
             "output": job.target,
             "width": image.width,
@@ -231,7 +225,7 @@ class _Encoder:
             "ratio_file": source_bytes / len(data) if source_bytes else None,
             "ratio_raw": image.raw_bytes / len(data),
             "seconds": round(seconds, 3),
-            "notes": list(image.source.notes) if image.source else [],
+            "notes": notes,
         }
         self.console.result(values)
         before = f"{human_bytes(source_bytes)} -> " if source_bytes else ""

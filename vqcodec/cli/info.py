@@ -8,7 +8,7 @@ import typer
 
 from vqcodec.cli import options, streams
 from vqcodec.cli.console import Console, plain, shown
-from vqcodec.cli.status import Status, command
+from vqcodec.cli.status import Status, command, write_stdout
 
 
 @command
@@ -28,11 +28,13 @@ def info(
         if as_json:
             console.result({"file": name, **values})
         else:
-            print(shown(name))
             width = max(map(len, values), default=0)
-            for key, value in values.items():
-                if value not in (None, "", (), [], {}):
-                    print(f"  {key.replace('_', ' '):<{width}}  {_line(value)}")
+            lines = [
+                f"  {key.replace('_', ' '):<{width}}  {_line(value)}"
+                for key, value in values.items()
+                if value not in (None, "", (), [], {})
+            ]
+            write_stdout("\n".join((shown(name), *lines)) + "\n")
 
     return console.each(files, show)
 

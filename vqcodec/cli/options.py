@@ -69,6 +69,13 @@ def use_threads(count: int | None) -> None:
             os.environ[name] = str(count)
 
 
+def exclusive(**options: Any) -> None:
+    """Refuse, as wrong usage, more than one of these options."""
+    named = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if len(named) > 1:
+        raise typer.BadParameter(f"{' and '.join(named)} contradict each other; give one")
+
+
 def given(**options: Any) -> dict[str, Any]:
     """Return the options that were given: what is None or False is left to the library."""
     return {

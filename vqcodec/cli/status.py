@@ -21,12 +21,40 @@ class Status(enum.IntEnum):
     OK = 0
     ERROR = 1  # a file or a wish could not be served; one sentence on stderr says why
     USAGE = 2  # the command line itself is wrong
+    BELOW = 99  # `palette`: the least quality asked for is not reached, nothing is written
     INTERRUPTED = 130  # Ctrl-C; nothing half-written is left
+
+
+class OutputLost(OSError):
+    """Standard output takes no more: not the fault of the file at hand, and the end of the work."""
 
 
 def complain(sentence: str) -> None:
     """Print a sentence on stderr, in the program's name."""
     print(f"vqcodec: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+
+
+def write_stdout(data: str | bytes) -> None:
+    """Write to standard output and make sure that it has arrived.
+
+    Raises
+    ------
+    BrokenPipeError
+        Nobody reads any more.
+    OutputLost
+        It cannot be written.
+    """
+    try:
+        if isinstance(data, str):
+            sys.stdout.write(data)
+            sys.stdout.flush()
+        else:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error.errno, f"cannot write standard output: {error.strerror}") from None
 
 
 def describe(error: BaseException) -> str:
@@ -46,7 +74,6 @@ def command(function: Callable[..., Status]) -> Callable[..., None]:
     def run(*arguments: Any, **options: Any) -> None:
         try:
             status = function(*arguments, **options)
-            sys.stdout.flush()
         except KeyboardInterrupt:
             complain("interrupted")
             status = Status.INTERRUPTED
@@ -56,7 +83,7 @@ def command(function: Callable[..., Status]) -> Callable[..., None]:
         except (VQError, OSError, MemoryError) as error:
             complain(describe(error))
             status = Status.ERROR
-            if isinstance(error, OSError):
+            if isinstance(error, OutputLost):
                 _discard_stdout()
         raise typer.Exit(int(status))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vqcodec.cli.names import PIPE
+from vqcodec.cli.status import write_stdout
 from vqcodec.errors import MediaError, ParameterError
 
 
@@ -39,14 +40,3 @@ def write_target(target: str, write: Callable[[Path], object], data: Callable[[]
     except OSError as error:
         raise MediaError(f"cannot make the folder {path.parent}: {error.strerror}") from None
     write(path)
-
-
-def write_stdout(data: bytes) -> None:
-    """Write bytes to standard output and make sure that they have arrived."""
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise MediaError(f"cannot write standard output: {error.strerror}") from error

@@ -76,7 +76,7 @@ def train(
         book = api.train(inputs, None, kind=kind, progress=progress, **wishes)
     streams.write_target(output, book.save, book.to_bytes)
     words = book.arrays.get("codewords")
-    values = {
+    values: dict[str, Any] = {
         "output": output,
         "kind": book.kind,
         "codewords": len(words) if words is not None else None,
