@@ -85,6 +85,7 @@ def quantize_images(
     CancelledError
     """
     steps = _Steps(progress)
+    images = [np.require(image, np.uint8, ["C", "W"]) for image in images]
     steps(0.0, "counting colours")
     histogram = count_colors(images, merge_transparent=not options.keep_hidden)
     steps(0.2, "choosing the palette")

@@ -289,3 +289,8 @@ _WRITERS: dict[str, Callable[[Palette], bytes]] = {
     ".ase": adobe.write_ase, ".vqcb": write_codebook,
 }  # fmt: skip
 _WITH_ALPHA = (".hex", ".css", ".json", ".vqcb")
+
+
+def writable_formats() -> list[str]:
+    """Return the suffixes of the palette formats that can be written."""
+    return sorted(_WRITERS)
