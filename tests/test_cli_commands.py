@@ -216,8 +216,8 @@ def test_wrong_codebooks() -> None:
     refused("encode", "a.png", "--codebook", "other.vqcb", words="codebook")
     refused("encode", "a.png", "--codebook", "none.vqcb", words="none.vqcb")
     refused("encode", "a.png", "--codebook", "a.png", words="magic")
-    refused("encode", "a.png", "--codebook", "mine.vqcb", "--save-codebook", "x", words="contradict",
-            status=2)  # fmt: skip
+    both = ("--codebook", "mine.vqcb", "--save-codebook", "x")
+    refused("encode", "a.png", *both, words="contradict", status=2)
     run("encode", "a.png", "--codebook", "mine.vqcb")
     refused("decode", "a.vqi", "-o", "x.png", "--codebook", "other.vqcb", words="codebook")
 

@@ -7,14 +7,13 @@ only; what a command needs beyond that, it imports when it runs, so that
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 import sys
 from typing import Annotated
 
 import typer
 
-from vqcodec.cli import compare, decode, encode, info, train
+from vqcodec.cli import compare, decode, encode, info, palette, train
 from vqcodec.version import __version__
 
 _EPILOG = (
@@ -24,7 +23,7 @@ _EPILOG = (
 
 app = typer.Typer(
     name="vqcodec",
-    help="Vector quantization as a tool: compress images, train codebooks, measure distortion.",
+    help="Vector quantization as a tool: compress images, reduce palettes, train codebooks.",
     epilog=_EPILOG,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -52,10 +51,7 @@ def _options(
 app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
 app.command("train")(train.train)
-if importlib.util.find_spec("vqcodec.cli.palette") is not None:
-    from vqcodec.cli import palette
-
-    app.command("palette")(palette.palette)
+app.command("palette")(palette.palette)
 app.command("compare")(compare.compare)
 app.command("info")(info.info)
 
