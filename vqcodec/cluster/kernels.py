@@ -272,3 +272,23 @@ def column_variances(points, weights, origin):
             total[j] += weight * x
             squares[j] += weight * x * x
     return np.maximum(squares / mass - (total / mass) ** 2, 0.0)
+
+
+@njit(error_model="numpy")
+def accumulate(points, start, weights, labels, distances, counts, sums, remainders, errors):
+    """Add points from ``start`` on to the statistics of their clusters, in doubled precision.
+
+    `weights` is empty for equal weights. What an addition rounds away (Knuth's
+    two-sum) is kept in `remainders`.
+    """
+    for i in range(labels.shape[0]):
+        k = labels[i]
+        weight = weights[start + i] if weights.shape[0] > 0 else 1.0
+        counts[k] += weight
+        errors[k] += weight * distances[i]
+        for j in range(points.shape[1]):
+            x = weight * points[start + i, j]
+            total = sums[k, j] + x
+            part = total - sums[k, j]
+            remainders[k, j] += (sums[k, j] - (total - part)) + (x - part)
+            sums[k, j] = total

@@ -8,6 +8,7 @@ ties in float64, and from sums that only follow the vectors that changed cluster
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from vqcodec.cluster.validate import Seed, as_count, as_generator, as_vectors, a
 from vqcodec.errors import ParameterError
 
 Empty = Literal["repair", "keep", "raise"]
+Trace = Callable[[str], None]  # gets a line about each step
 
 
 @dataclass
@@ -107,7 +109,42 @@ def fit_kmeans(
     if n_init < 1 or max_iter < 1 or not tol >= 0:
         raise ParameterError("n_init and max_iter must be at least 1 and tol not negative")
     generator = as_generator(seed)
-    progress_ = Progress(progress)
+    best = train(
+        points,
+        k,
+        weights,
+        init,
+        as_generator(seed),
+        n_init=n_init,
+        max_iter=max_iter,
+        tol=tol,
+        empty=empty,
+        progress=Progress(progress),
+    )
+    occupied = np.count_nonzero(best.counts)
+    if empty == "repair" and occupied < k:
+        raise ParameterError(f"there are only {occupied} distinct points for {k} codewords")
+    return best
+
+
+def train(
+    points: np.ndarray,
+    k: int,
+    weights: np.ndarray | None,
+    init: Init,
+    generator: np.random.Generator,
+    *,
+    n_init: int,
+    max_iter: int,
+    tol: float,
+    empty: Empty,
+    progress: Progress,
+    trace: Trace | None = None,
+) -> Fit:
+    """Do the work of `fit_kmeans` on checked arguments.
+
+    With fewer distinct points than codewords some clusters of the result are empty.
+    """
     from vqcodec.cluster.kernels import bounding_boxes
     from vqcodec.cluster.tally import tally
 
@@ -115,20 +152,24 @@ def fit_kmeans(
     boxes = None
     if distinct is not None:
         points, weights = distinct.points, distinct.weights
-        boxes = bounding_boxes(points)
+        boxes = bounding_boxes(points) if distinct.ordered else None
     frame = Frame.of(points)
     threshold = tol * _mean_variance(points, weights, frame) if tol else 0.0
     best: Fit | None = None
     for start in range(n_init):
         centers = seed_codebook(points, k, weights, init, generator)
-        part = Progress(progress_.part(start / n_init, (start + 1) / n_init))
-        fit = lloyd(points, centers, weights, frame, max_iter, threshold, empty, part, boxes)
+        if trace:
+            trace("Initialization complete")
+        part = Progress(progress.part(start / n_init, (start + 1) / n_init))
+        fit = lloyd(
+            points, centers, weights, frame, max_iter, threshold, empty, part, boxes, trace
+        )
         if best is None or fit.inertia < best.inertia:
             best = fit
     assert best is not None
     if distinct is not None:
         best.labels = best.labels[distinct.inverse]
-    progress_.report(1.0, f"{k} codewords, distortion {best.inertia:.6g}")
+    progress.report(1.0, f"{k} codewords, distortion {best.inertia:.6g}")
     return best
 
 
@@ -149,6 +190,7 @@ def lloyd(
     empty: Empty,
     progress: Progress,
     boxes: np.ndarray | None = None,
+    trace: Trace | None = None,
 ) -> Fit:
     """Run Lloyd's iteration from `centers`, which are not changed."""
     sums = ClusterSums(points, weights, frame.origin, len(centers), boxes)
@@ -157,8 +199,14 @@ def lloyd(
     for iterations in range(1, max_iter + 1):
         nearest = NearestCodeword(centers, frame)
         changed = sums.follow(nearest)
+        if trace:
+            distances = nearest.distances(points, 0, sums.labels)
+            inertia = distances.sum() if weights is None else distances @ weights
+            trace(f"Iteration {iterations}, inertia {inertia:.6g}.")
         if changed == 0:
             converged = True
+            if trace:
+                trace(f"Converged at iteration {iterations}: strict convergence.")
             break
         if not sums.counts.all():
             repair(sums, nearest, empty)
@@ -168,12 +216,33 @@ def lloyd(
         progress.report(iterations / max_iter, f"step {iterations}, {changed} points moved")
         if shift <= threshold:
             converged = True
+            if trace:
+                trace(
+                    f"Converged at iteration {iterations}: center shift {shift:.6g} "
+                    f"within tolerance {threshold:.6g}."
+                )
             break
     nearest = NearestCodeword(centers, frame)
     labels, distances = assign_all(nearest, points, boxes)
     counts = np.bincount(labels, weights, minlength=len(centers)).astype(np.float64)
     inertia = float(distances.sum() if weights is None else distances @ weights)
     return Fit(centers, labels, inertia, iterations, counts, converged)
+
+
+def improve(
+    points: np.ndarray, codebook: np.ndarray, weights: np.ndarray | None, steps: int
+) -> np.ndarray:
+    """Return `codebook` after some Lloyd steps with repair of empty clusters."""
+    frame = Frame.of(points)
+    sums = ClusterSums(points, weights, frame.origin, len(codebook))
+    for _ in range(steps):
+        nearest = NearestCodeword(codebook, frame)
+        if sums.follow(nearest) == 0:
+            break
+        if not sums.counts.all():
+            repair(sums, nearest, "repair")
+        codebook = sums.means(codebook)
+    return codebook
 
 
 class ClusterSums:
@@ -219,7 +288,8 @@ class ClusterSums:
             total += changed
             self.sums += sums
             self.counts += counts
-        if len(self.weights):  # that came and went leave rounding behind where nothing is left
+        # Weights that came and went leave rounding behind where nothing is left.
+        if len(self.weights) and self.counts.min() < 1e-9 * self.counts.max():
             self.counts[np.bincount(self.labels, minlength=len(self.counts)) == 0] = 0.0
         self.sums[self.counts == 0] = 0.0
         return total

@@ -1,4 +1,15 @@
-"""Where k-means starts: k-means++ and the plain ways."""
+"""Where k-means starts.
+
+| init | codewords |
+|---|---|
+| ``k-means++`` | greedy k-means++ (Arthur and Vassilvitskii 2007) on all points |
+| ``nested`` | k-means++ on a sample, then short k-means on growing samples |
+| ``random`` | points drawn at random |
+| ``gaussian`` | draws from the Gaussian with the mean and covariance of the points |
+| ``pnn`` | a sample merged pairwise (Ward; Equitz 1989) down to k |
+| ``splitting`` | the mean, split in two again and again (Linde, Buzo and Gray 1980) |
+| array, callable | what it says; called as ``init(points, k, generator)`` |
+"""
 
 from __future__ import annotations
 
@@ -7,10 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from vqcodec.cluster.assign import Frame
 from vqcodec.cluster.validate import as_codebook
 from vqcodec.errors import ParameterError
 
 Init = str | np.ndarray | Callable[..., Any]
+
+_SAMPLE = 64  # points for each codeword in the first sample of nested seeding
+_STEPS = 12  # of Lloyd on each sample
+_PNN_SAMPLE = 4096
 
 
 def seed_codebook(
@@ -20,13 +36,19 @@ def seed_codebook(
     init: Init,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Return (k, d) float64 codewords to start from."""
+    """Return (k, d) float64 codewords to start from, as `init` says.
+
+    Raises
+    ------
+    ParameterError
+        Unknown or ill-shaped `init`.
+    """
     if isinstance(init, str):
-        if init == "k-means++":
-            return plus_plus(points, k, weights, generator)
-        if init in ("random", "points"):
-            return random_points(points, k, weights, generator)
-        raise ParameterError(f"unknown way to start: {init!r}")
+        if init not in _WAYS:
+            raise ParameterError(f"init must be one of {', '.join(_WAYS)}, or an array: {init!r}")
+        available = len(points) if weights is None else np.count_nonzero(weights)
+        codebook = _WAYS[init](points, min(k, available), weights, generator)
+        return np.resize(codebook, (k, points.shape[1]))
     if callable(init):
         init = init(points, k, generator)
     codebook = as_codebook(init, points.shape[1], "init")
@@ -40,48 +62,160 @@ def random_points(
 ) -> np.ndarray:
     """Draw k different points, with probabilities proportional to their weights."""
     probabilities = None if weights is None else weights / weights.sum()
-    if probabilities is not None and np.count_nonzero(probabilities) < k:
-        raise ParameterError(f"fewer than {k} points have a positive weight")
     chosen = generator.choice(len(points), k, replace=False, p=probabilities)
     return points[chosen].astype(np.float64)
+
+
+def gaussian(
+    points: np.ndarray, k: int, weights: np.ndarray | None, generator: np.random.Generator
+) -> np.ndarray:
+    """Draw k vectors from the Gaussian with the mean and the covariance of the points."""
+    mean = np.average(points.astype(np.float64), axis=0, weights=weights)
+    centred = points - mean
+    if len(points) <= points.shape[1]:  # a covariance without full rank: combine the points
+        factor = centred / np.sqrt(max(len(points) - 1, 1))
+    else:
+        covariance = np.atleast_2d(np.cov(centred.T, aweights=weights))
+        values, vectors = np.linalg.eigh(covariance)
+        factor = np.sqrt(values.clip(0))[:, None] * vectors.T
+    return mean + generator.standard_normal((k, len(factor))) @ factor
 
 
 def plus_plus(
     points: np.ndarray, k: int, weights: np.ndarray | None, generator: np.random.Generator
 ) -> np.ndarray:
-    """Greedy k-means++ (Arthur and Vassilvitskii 2007).
+    """Greedy k-means++.
 
     Each next codeword is a point drawn with a probability proportional to its
     squared distance from the codewords so far; of 2 + ln k candidates the one
     that lowers the distortion most is taken.
     """
-    from vqcodec.cluster.kernels import squared_distances
+    return points[plus_plus_indices(points, k, weights, generator)].astype(np.float64)
 
-    trials = 2 + int(np.log(k))
-    mass = np.ones(len(points)) if weights is None else weights
+
+def plus_plus_indices(
+    points: np.ndarray,
+    k: int,
+    weights: np.ndarray | None,
+    generator: np.random.Generator,
+    trials: int | None = None,
+) -> np.ndarray:
+    """Return the (k,) indices of the points that greedy k-means++ chooses."""
+    from vqcodec.cluster.parallel import run_chunks
+    from vqcodec.cluster.seedkernels import LANES, locate, lower, pack, potentials
+
+    trials = trials or 2 + int(np.log(k))
+    frame = Frame.of(points)
+    blocks = pack(points, frame.origin.astype(points.dtype), points.dtype.type(frame.scale))
+    mass = np.zeros(len(blocks) * LANES, np.float32)
+    mass[: len(points)] = 1.0 if weights is None else weights / weights.max()
+    mass = mass.reshape(-1, LANES)
+    nearest = np.ones_like(mass)
+    step = max(1, -(-len(blocks) // 32))
+    ranges = [(b, min(b + step, len(blocks))) for b in range(0, len(blocks), step)]
+    shares = np.array([mass[first:stop].sum(dtype=np.float64) for first, stop in ranges])
+
+    def draw(count: int) -> np.ndarray:
+        ends = np.cumsum(shares)
+        chosen = np.empty(count, np.int64)
+        for i, target in enumerate(generator.random(count) * ends[-1]):
+            chunk = min(int(np.searchsorted(ends, target, side="right")), len(ends) - 1)
+            while shares[chunk] <= 0:
+                chunk -= 1
+            before = ends[chunk] - shares[chunk]
+            chosen[i] = locate(mass, nearest, *ranges[chunk], target - before)
+        return chosen
+
+    def vector(index: int) -> np.ndarray:
+        return blocks[index // LANES, :, index % LANES]
+
     chosen = np.empty(k, np.int64)
-    chosen[0] = _draw(mass, generator.random(1))[0]
-    label = np.zeros(len(points), np.int32)
-    distance = np.empty(len(points))
-    squared_distances(points, 0, points[chosen[:1]].astype(np.float64), label, distance)
-    trial = np.empty(len(points))
-    for step in range(1, k):
-        potential = mass * distance
-        if not potential.sum() > 0:
-            raise ParameterError(f"there are only {step} distinct points for {k} codewords")
-        best = np.inf
-        for candidate in _draw(potential, generator.random(trials)):
-            squared_distances(points, 0, points[[candidate]].astype(np.float64), label, trial)
-            np.minimum(trial, distance, out=trial)
-            total = float(mass @ trial)
-            if total < best:
-                best, chosen[step], kept = total, candidate, trial.copy()
-        distance = kept
-    return points[chosen].astype(np.float64)
+    for n in range(k):
+        if not shares.sum() > 0:  # fewer distinct points than codewords
+            chosen[n:] = np.resize(chosen[:n], k - n)
+            break
+        candidates = draw(trials if n else 1)
+        best = 0
+        if len(candidates) > 1:
+            vectors = np.array([vector(i) for i in candidates])
+            totals = run_chunks(
+                lambda _, first, stop, v=vectors: potentials(blocks, first, stop, mass, nearest, v),
+                ranges,
+            )
+            best = int(np.sum(totals, axis=0).argmin())
+        chosen[n] = candidates[best]
+        if n == 0:
+            nearest[:] = np.inf
+        newest = vector(chosen[n]).copy()
+        shares = np.array(
+            run_chunks(
+                lambda _, first, stop, v=newest: lower(blocks, first, stop, mass, nearest, v),
+                ranges,
+            )
+        )
+    return chosen
 
 
-def _draw(mass: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Return indices drawn with probabilities proportional to `mass`."""
-    cumulative = np.cumsum(mass)
-    found = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
-    return np.minimum(found, np.flatnonzero(mass)[-1])
+def nested(
+    points: np.ndarray, k: int, weights: np.ndarray | None, generator: np.random.Generator
+) -> np.ndarray:
+    """k-means++ on a sample of 64 points for each codeword, then Lloyd on growing samples."""
+    from vqcodec.cluster.kmeans import improve
+
+    order = generator.permutation(len(points))
+    size = _SAMPLE * k
+    if size * 2 > len(points):
+        return plus_plus(points, k, weights, generator)
+    codebook = None
+    while size * 2 <= len(points):
+        sample = np.sort(order[:size])
+        some, mass = points[sample], None if weights is None else weights[sample]
+        if codebook is None:
+            codebook = plus_plus(some, k, mass, generator)
+        codebook = improve(some, codebook, mass, _STEPS)
+        size *= 4
+    assert codebook is not None
+    return codebook
+
+
+def pairwise_nearest(
+    points: np.ndarray, k: int, weights: np.ndarray | None, generator: np.random.Generator
+) -> np.ndarray:
+    """Merge a sample of points down to k codewords, always where it costs least."""
+    from vqcodec.cluster.hierarchy import merge_tree
+
+    if len(points) > max(_PNN_SAMPLE, 2 * k):
+        sample = generator.choice(len(points), max(_PNN_SAMPLE, 2 * k), replace=False)
+        points, weights = points[sample], None if weights is None else weights[sample]
+    return merge_tree(points, weights=weights).codebook(k)
+
+
+def splitting(
+    points: np.ndarray, k: int, weights: np.ndarray | None, generator: np.random.Generator
+) -> np.ndarray:
+    """Split the codeword of most distortion along its principal axis until there are k.
+
+    Linde, Buzo and Gray double the codebook at each turn, so that k is a power
+    of two; here as many are split as are still wanted.
+    """
+    from vqcodec.cluster.kmeans import improve
+    from vqcodec.cluster.structured import split_directions
+
+    codebook = np.average(points.astype(np.float64), axis=0, weights=weights)[None]
+    while len(codebook) < k:
+        directions, distortions = split_directions(points, codebook, weights)
+        worst = np.argsort(-distortions, kind="stable")[: k - len(codebook)]
+        moved = codebook[worst] + directions[worst]
+        codebook[worst] -= directions[worst]
+        codebook = improve(points, np.concatenate([codebook, moved]), weights, _STEPS)
+    return codebook
+
+
+_WAYS: dict[str, Callable[..., np.ndarray]] = {
+    "k-means++": plus_plus,
+    "nested": nested,
+    "random": random_points,
+    "gaussian": gaussian,
+    "pnn": pairwise_nearest,
+    "splitting": splitting,
+}

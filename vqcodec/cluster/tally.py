@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-def"
-"""Equal colours counted once: 8-bit vectors of up to three dimensions.
+"""Equal points counted once: above all colours, 8-bit vectors of up to three dimensions.
 
 A photograph has far fewer colours than pixels, and k-means on distinct colours
 with their counts as weights is k-means on all pixels. The distinct colours
@@ -16,7 +16,7 @@ import numpy as np
 
 from vqcodec.jit import njit
 
-_FEWEST = 2048  # points below which sorting does not pay
+_FEW = 1024  # points that any sorting is quick for
 _PLACE_BITS = 9  # of 24: cells of 8 x 8 x 8 colours
 _PLACES, _CELLS = 1 << _PLACE_BITS, 1 << (24 - _PLACE_BITS)
 # The bits of an 8-bit value, two apart, so that three values interleave to 24 bits.
@@ -38,22 +38,41 @@ class Tally:
     weights : (u,) float64
     inverse : (n,) int32
         Which distinct point each original point is.
+    ordered : bool
+        Whether neighbours in the array are neighbours in space.
     """
 
     points: np.ndarray
     weights: np.ndarray
     inverse: np.ndarray
+    ordered: bool
 
 
 def tally(points: np.ndarray, weights: np.ndarray | None) -> Tally | None:
-    """Count equal points; None if they are not many 8-bit integers in up to 3 dimensions."""
-    if points.dtype != np.float32 or points.shape[1] > 3 or not _FEWEST <= len(points) < 2**31:
+    """Count equal points where this is worth while, None where it is not.
+
+    Many points are counted if they are 8-bit integers in up to 3 dimensions.
+    Few points always are, in lexicographic order: then neither their order nor
+    whether a point comes twice or weighs double makes any difference.
+    """
+    if len(points) <= _FEW:
+        return tally_few(points, weights)
+    if points.dtype != np.float32 or points.shape[1] > 3 or len(points) >= 2**31:
         return None
     codes = np.empty(len(points), np.int32)
     if not _interleave(points, codes):
         return None
     distinct, mass = _count(codes, np.empty(0) if weights is None else weights, points.shape[1])
-    return Tally(distinct, mass, codes)
+    return Tally(distinct, mass, codes, ordered=True)
+
+
+def tally_few(points: np.ndarray, weights: np.ndarray | None) -> Tally | None:
+    """Count equal points, in lexicographic order; None if there are too many to bother."""
+    if len(points) > _FEW:
+        return None
+    distinct, inverse = np.unique(points, axis=0, return_inverse=True)
+    inverse = inverse.reshape(-1).astype(np.int32)
+    return Tally(distinct, np.bincount(inverse, weights).astype(np.float64), inverse, ordered=False)
 
 
 @njit

@@ -26,15 +26,23 @@ def as_vectors(array: Any, name: str = "points") -> np.ndarray:
     ParameterError
         The array is not two-dimensional, is empty, is not numeric, or holds NaN or infinity.
     """
+    if hasattr(array, "toarray"):
+        raise ParameterError(f"{name} is sparse: dense arrays only, such as {name}.toarray()")
     array = np.asarray(array)
     if array.ndim != 2:
         raise ParameterError(
-            f"{name} must be a two-dimensional array of row vectors, got shape {array.shape}"
+            f"{name} must be a two-dimensional array of row vectors, got shape {array.shape}. "
+            "Reshape your data with .reshape(-1, 1) if each number is a vector, or with "
+            ".reshape(1, -1) if it is a single vector"
         )
     if array.shape[0] == 0:
-        raise ParameterError(f"{name} is empty: at least one vector is required")
+        raise ParameterError(f"{name} is empty: 0 vectors, while a minimum of 1 is required")
     if array.shape[1] == 0:
-        raise ParameterError(f"{name} has vectors of zero dimensions")
+        raise ParameterError(
+            f"{name} has 0 feature(s) (shape={array.shape}) while a minimum of 1 is required."
+        )
+    if array.dtype == object:
+        array = array.astype(np.float64)  # a TypeError names what is no number
     array = np.ascontiguousarray(array, dtype=_working_type(array.dtype, name))
     # A sum is finite if every term is; only if it is not, look at every value.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -49,6 +57,8 @@ def _working_type(dtype: np.dtype, name: str) -> type[np.floating]:
         return np.float32
     if dtype.kind in "iuf":
         return np.float64
+    if dtype.kind == "c":
+        raise ParameterError(f"Complex data not supported: {name} must hold real numbers")
     raise ParameterError(f"{name} must hold real numbers, got dtype {dtype}")
 
 
@@ -72,7 +82,7 @@ def as_weights(weights: Any, count: int) -> np.ndarray | None:
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise ParameterError("weights must be finite and non-negative")
     if not weights.any():
-        raise ParameterError("at least one weight must be positive")
+        raise ParameterError("the weights are all zero")
     return weights
 
 
