@@ -257,8 +257,8 @@ def test_json_is_valid_whatever_comes(capsys: pytest.CaptureFixture) -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1234, "1.23 kB"), (999_400, "999 kB"), (999_600, "1 MB"),
-     (72e6, "72 MB"), (5e12, "5 TB")],
+    [(0, "0 B"), (999, "999 B"), (1234, "1.23 kB"), (999_400, "999 kB"), (999_600, "1.00 MB"),
+     (72e6, "72.0 MB"), (5e12, "5.00 TB")],
 )  # fmt: skip
 def test_sizes_for_people(count: float, text: str) -> None:
     assert console.human_bytes(count) == text

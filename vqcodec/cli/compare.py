@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-import math
+import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from vqcodec.cli import options, streams
-from vqcodec.cli.console import Console, human_bytes, plain
+from vqcodec.cli.console import Console, human_bytes, plain, shown
 from vqcodec.cli.status import Status, command, write_stdout
 
 _LABELS = {
     "psnr": ("PSNR", "dB"),
+    "psnr_channels": ("", "dB"),
     "psnr_y": ("PSNR of luma", "dB"),
-    "psnr_channels": ("PSNR by channel", "dB"),
-    "mse": ("mean squared error", ""),
     "ssim": ("SSIM", ""),
     "ms_ssim": ("MS-SSIM", ""),
+    "mse": ("mean squared error", ""),
     "max_error": ("largest error", ""),
     "snr": ("SNR", "dB"),
     "segmental_snr": ("segmental SNR", "dB"),
     "log_spectral_distance": ("log-spectral distance", "dB"),
     "bytes": ("size", ""),
-    "bpp": ("rate", "bits a pixel"),
+    "bpp": ("rate", "bits/pixel"),
     "kbps": ("rate", "kb/s"),
     "ratio_file": ("original file / coded", ""),
     "ratio_raw": ("raw samples / coded", ""),
     "codewords": ("codewords", ""),
     "used": ("codewords in use", ""),
-    "perplexity": ("perplexity", "codewords"),
+    "perplexity": ("perplexity", ""),
 }
+
+_DIGITS = {"ssim": 5, "ms_ssim": 5, "bpp": 4, "max_error": 0}
+_ABSENT = "absent"
+_WIDTH = 100
 
 
 @command
@@ -57,7 +62,7 @@ def compare(
         settings["codebook"] = Codebook.load(codebook, settings["limits"])
     from vqcodec import api
 
-    with console.progress("comparing") as progress:
+    with console.progress(shown(coded)) as progress:
         report = dict(
             api.compare(
                 streams.read_source(original),
@@ -78,34 +83,39 @@ def _print_table(title: str, report: dict[str, Any]) -> None:
     from rich.console import Console as Screen
     from rich.table import Table
 
-    from vqcodec.metrics import explain
-
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
     table.add_column("measure")
     table.add_column("value", justify="right")
-    table.add_column("", style="dim")
-    for key, (label, unit) in _LABELS.items():
-        if key in report:
-            table.add_row(label, _shown(key, report[key], unit), explain(key, report[key]))
-    screen = Screen()
+    table.add_column("meaning", style="dim")
+    for row in _rows(report):
+        table.add_row(*row)
+    width = None if sys.stdout.isatty() else _WIDTH
+    screen = Screen(width=width)
     with screen.capture() as text:
         screen.print(table)
-    write_stdout(text.get())
+    write_stdout("\n".join(line.rstrip() for line in text.get().splitlines()) + "\n")
+
+
+def _rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield label, value and meaning of every measure that is there."""
+    from vqcodec.metrics import explain
+
+    for key, (label, unit) in _LABELS.items():
+        value = plain(report.get(key, _ABSENT))
+        if isinstance(value, dict):
+            for name, part in value.items():
+                yield f"  {name}", _shown(key, part, unit), ""
+        elif value != _ABSENT:
+            yield label, _shown(key, value, unit), explain(key, value)
 
 
 def _shown(key: str, value: Any, unit: str) -> str:
-    value = plain(value)
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_shown(key, part, '')}" for name, part in value.items())
     if isinstance(value, list):
-        return ", ".join(_shown(key, part, "") for part in value)
+        return " + ".join(_shown(key, part, "") for part in value)
+    if value is None:
+        return "lossless" if unit == "dB" else "unknown"
     if key == "bytes":
         return human_bytes(value)
-    if value is None:
-        return "lossless" if key.startswith(("psnr", "snr")) else "unknown"
-    if isinstance(value, float) and math.isfinite(value):
-        digits = {"ssim": 5, "ms_ssim": 5, "bpp": 4}.get(key, 2)
-        text = f"{value:.{digits}f}"
-    else:
-        text = str(value)
-    return f"{text} {unit}".strip()
+    if isinstance(value, float):
+        value = f"{value:.{_DIGITS.get(key, 2)}f}"
+    return f"{value} {unit}".strip()

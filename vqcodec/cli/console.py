@@ -149,7 +149,8 @@ def human_bytes(count: float) -> str:
         count /= 1000
         if count < 999.5 or unit == "TB":
             break
-    return f"{count:.3g} {unit}"
+    digits = 2 if count < 9.995 else 1 if count < 99.95 else 0
+    return f"{count:.{digits}f} {unit}"
 
 
 def decibels(value: float | None) -> str:

@@ -58,7 +58,7 @@ _PLAIN = {
     "bytes": "the whole file, codebook and headers included",
     "ratio_file": "against the original's file",
     "ratio_raw": "against uncompressed samples",
-    "perplexity": "as many equally used codewords would carry the same information",
+    "perplexity": "as many codewords, equally used, would say the same",
 }
 
 
