@@ -268,6 +268,8 @@ def test_what_the_user_should_know_is_said() -> None:
     frames[0].save("moving.gif", save_all=True, append_images=frames[1:])
     assert "note: moving.gif holds 2 pictures" in run("encode", "moving.gif").stderr
     PIL.Image.new("CMYK", (20, 20), (0, 90, 200, 10)).save("print.jpg")
+    piped = run("encode", "-", "-o", "x.vqi", data=Path("moving.gif").read_bytes())
+    assert "note: standard input holds 2 pictures" in piped.stderr
     result = run("encode", "print.jpg", "--json")
     assert "CMYK" in strict_json(result.stdout)[0]["notes"][0]
     save_image(picture(dtype=np.uint16), "deep.png")
@@ -363,6 +365,8 @@ def test_damaged_inputs_are_one_sentence() -> None:
         Path("bad.vqi").write_bytes(data)
         refused("decode", "bad.vqi", "-o", "x.png", words=words)
         refused("decode", "-", "-o", "x.png", words=words, data=data)
+    refused("encode", "-", "-o", "x.vqi", words="standard input is empty", data=b"")
+    refused("decode", "-", "-o", "x.png", words="standard input", data=b"nonsense")
     refused("decode", "none.vqi", "-o", "x.png", words="none.vqi")
 
 

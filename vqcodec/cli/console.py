@@ -53,8 +53,8 @@ class Console:
 
     def failed(self, source: str, error: BaseException) -> None:
         """Report that one of several files failed."""
-        sentence = describe(error)
-        complain(sentence if source in sentence else f"{shown(source)}: {sentence}")
+        sentence = describe(error).replace("<bytes>", shown(PIPE))
+        complain(sentence if shown(source) in sentence else f"{shown(source)}: {sentence}")
         self.result({"input": source, "error": sentence})
 
     def rehearse(self, jobs: list[Job]) -> Status:

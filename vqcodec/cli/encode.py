@@ -177,7 +177,7 @@ class _Encoder:
 
         streams.refuse_existing(job.target, self.force)
         started = time.perf_counter()
-        image = load_image(streams.read_source(job.source), self.limits)
+        image = load_image(streams.image_source(job.source), self.limits)
         notes = list(image.source.notes) if image.source else []
         with self.console.progress(f"encoding {shown(job.source)}") as progress:
             data = api.encode(

@@ -40,11 +40,15 @@ def info(
 
 
 def _line(value: Any) -> str:
+    """Return a value on one line: parts of lists behind commas, of lists of parts behind stops."""
     value = plain(value)
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_line(item)}" for key, item in value.items())
     if isinstance(value, list):
-        return ", ".join(map(_line, value))
+        nested = any(isinstance(item, dict | list) for item in value)
+        return ("; " if nested else " x ").join(map(_line, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
     return " ".join(str(value).split())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
+from vqcodec.cli.console import shown
 from vqcodec.cli.names import PIPE
 from vqcodec.cli.status import write_stdout
 from vqcodec.errors import MediaError, ParameterError
@@ -19,6 +22,16 @@ def read_source(source: str) -> Path | bytes:
     if sys.stdin.isatty():
         raise ParameterError("standard input is a terminal; name a file, or pipe one in")
     return sys.stdin.buffer.read()
+
+
+def image_source(source: str) -> Path | BinaryIO:
+    """Return what an image is loaded from; standard input as a file that knows its name."""
+    found = read_source(source)
+    if isinstance(found, Path):
+        return found
+    file = io.BytesIO(found)
+    file.name = shown(source)
+    return file
 
 
 def refuse_existing(target: str, force: bool) -> None:
