@@ -55,8 +55,7 @@ def decode(
         accepts=names.CODED,
         recursive=recursive,
     )
-    if as_json and any(job.target == names.PIPE for job in jobs):
-        raise typer.BadParameter("--json and -o - both want standard output; give one")
+    options.one_stdout(as_json, jobs)
     if dry_run:
         return console.rehearse(jobs)
     settings: dict[str, Any] = {"region": region, "limits": options.limits_of(max_pixels)}
@@ -82,7 +81,7 @@ def decode(
 
         def write(path: Path) -> None:
             nonlocal notes
-            notes = save_image(image, path, suffix if output is None else None)
+            notes = save_image(image, path, suffix)
 
         def data() -> bytes:
             nonlocal notes

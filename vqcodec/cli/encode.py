@@ -26,12 +26,6 @@ class Kind(enum.StrEnum):
     PHOTO = "photo"
 
 
-class Color(enum.StrEnum):
-    GRAY = "gray"
-    RGB = "rgb"
-    YCBCR = "ycbcr"
-
-
 class Chroma(enum.StrEnum):
     HALF = "420"
     FULL = "444"
@@ -59,31 +53,19 @@ def encode(
             parser=options.parse_size, metavar="SIZE", help="Meet this file size, such as 50k."
         ),
     ] = None,
-    codewords: Annotated[
-        int | None, typer.Option(min=2, max=65536, help="Codewords of the codebook.")
-    ] = None,
-    block: Annotated[
-        Any,
-        typer.Option(
-            parser=options.parse_block, metavar="N|WxH", help="Block size, from 1 to 16x16."
-        ),
-    ] = None,
+    codewords: options.Codewords = None,
+    block: options.Block = None,
     fixed_rate: Annotated[
         bool,
         typer.Option("--fixed-rate", help="Indices of equal length: regions decode on their own."),
     ] = False,
-    color: Annotated[Color | None, typer.Option(help="Colour model to code in.")] = None,
+    color: options.ColorModel = None,
     chroma: Annotated[
         Chroma | None, typer.Option(help="Chroma at half (420) or full (444) resolution.")
     ] = None,
-    mean_removed: Annotated[
-        bool, typer.Option("--mean-removed", help="Code the mean of each block apart.")
-    ] = False,
-    lagrangian: Annotated[
-        float | None,
-        typer.Option("--lambda", min=0, help="Weight of rate against distortion."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the training.")] = None,
+    mean_removed: options.MeanRemoved = False,
+    lagrangian: options.Lagrangian = None,
+    seed: options.Seed = None,
     codebook: options.CodebookFile = None,
     save_codebook: Annotated[
         str | None,
@@ -132,8 +114,7 @@ def encode(
         accepts=names.IMAGES,
         recursive=recursive,
     )
-    if as_json and any(job.target == names.PIPE for job in jobs):
-        raise typer.BadParameter("--json and -o - both want standard output; give one")
+    options.one_stdout(as_json, jobs)
     if save_codebook and len(jobs) > 1:
         raise ParameterError("--save-codebook wants a single input; train a shared one instead")
     if dry_run:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import os
 import re
 from typing import Annotated, Any
 
 import typer
 
+from vqcodec.cli.names import PIPE, Job
 from vqcodec.container import DEFAULT_LIMITS, Limits
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+
+class Color(enum.StrEnum):
+    GRAY = "gray"
+    RGB = "rgb"
+    YCBCR = "ycbcr"
 
 
 def parse_size(text: str) -> int:
@@ -62,6 +70,12 @@ def limits_of(max_pixels: int | None) -> Limits:
     return dataclasses.replace(DEFAULT_LIMITS, pixels=max_pixels)
 
 
+def one_stdout(as_json: bool, jobs: list[Job]) -> None:
+    """Refuse, as wrong usage, JSON and data on the same standard output."""
+    if as_json and any(job.target == PIPE for job in jobs):
+        raise typer.BadParameter("--json and -o - both want standard output; give one")
+
+
 def use_threads(count: int | None) -> None:
     """Bound the threads of the kernels and of linear algebra; to be called before they load."""
     if count is not None:
@@ -110,3 +124,20 @@ CodebookFile = Annotated[
     str | None,
     typer.Option("--codebook", metavar="FILE", help="Use this codebook (.vqcb), kept outside."),
 ]
+Codewords = Annotated[
+    int | None, typer.Option("--codewords", min=2, max=65536, help="Codewords of the codebook.")
+]
+Block = Annotated[
+    Any,
+    typer.Option(
+        "--block", parser=parse_block, metavar="N|WxH", help="Block size, from 1 to 16x16."
+    ),
+]
+ColorModel = Annotated[Color | None, typer.Option("--color", help="Colour model to code in.")]
+MeanRemoved = Annotated[
+    bool, typer.Option("--mean-removed", help="Code the mean of each block apart.")
+]
+Lagrangian = Annotated[
+    float | None, typer.Option("--lambda", min=0, help="Weight of rate against distortion.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the training.")]

@@ -9,7 +9,6 @@ import typer
 
 from vqcodec.cli import names, options, streams
 from vqcodec.cli.console import Console, human_bytes
-from vqcodec.cli.encode import Color
 from vqcodec.cli.status import Status, command
 
 
@@ -22,26 +21,15 @@ def train(
         str, typer.Option("--output", "-o", metavar="FILE", help="The codebook file (.vqcb).")
     ],
     kind: Annotated[str, typer.Option(help="The codec it is for.")] = "patch",
-    codewords: Annotated[
-        int | None, typer.Option(min=2, max=65536, help="Codewords of the codebook.")
-    ] = None,
-    block: Annotated[
-        Any,
-        typer.Option(
-            parser=options.parse_block, metavar="N|WxH", help="Block size, from 1 to 16x16."
-        ),
-    ] = None,
-    color: Annotated[Color | None, typer.Option(help="Colour model to code in.")] = None,
-    mean_removed: Annotated[
-        bool, typer.Option("--mean-removed", help="Code the mean of each block apart.")
-    ] = False,
-    lagrangian: Annotated[
-        float | None, typer.Option("--lambda", min=0, help="Weight of rate against distortion.")
-    ] = None,
+    codewords: options.Codewords = None,
+    block: options.Block = None,
+    color: options.ColorModel = None,
+    mean_removed: options.MeanRemoved = False,
+    lagrangian: options.Lagrangian = None,
     max_iter: Annotated[
         int | None, typer.Option(min=1, help="Iterations of the training at most.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the training.")] = None,
+    seed: options.Seed = None,
     max_pixels: options.MaxPixels = None,
     force: options.Force = False,
     dry_run: options.DryRun = False,
