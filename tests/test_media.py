@@ -229,7 +229,32 @@ def test_a_sixteen_bit_colour_named_transparent() -> None:
     assert load_image(data).samples[0].tolist() == expected
 
 
+def gray_press() -> bytes:
+    """An ICC profile of a press whose four inks are all gray: no plain conversion yields that."""
+    corners = np.indices((2, 2, 2, 2)).reshape(4, -1).T
+    lightness = 255 * (1 - corners @ [0.2, 0.2, 0.2, 0.4])
+    lab = np.stack([lightness, np.full(16, 128), np.full(16, 128)], 1).astype(np.uint8)
+    ramp = bytes(range(256))
+    unit = struct.pack(">9i", *(65536 if k % 4 == 0 else 0 for k in range(9)))
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + unit + ramp * 4 + lab.tobytes() + ramp * 3
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    text = b"text" + bytes(4) + b"none\0\0\0\0"
+    tags, body, offset = b"", b"", 128 + 4 + 12 * 3
+    for name, data in ((b"A2B0", table), (b"wtpt", white), (b"cprt", text)):
+        tags += name + struct.pack(">II", offset + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    head = struct.pack(">I4sI4s4s4s", 0, b"none", 0x02400000, b"prtr", b"CMYK", b"Lab ")
+    head += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    profile = head.ljust(128, b"\0") + struct.pack(">I", 3) + tags + body
+    return struct.pack(">I", len(profile)) + profile[4:]
+
+
 def test_cmyk_goes_through_its_profile_and_says_so() -> None:
+    cyan = PIL.Image.new("CMYK", (16, 16), (255, 0, 0, 0))
+    image = load_image(saved(cyan, "JPEG", icc_profile=gray_press()))
+    assert image.source.notes[0].endswith("was converted to sRGB by its colour profile")
+    assert np.ptp(image.samples.astype(int), axis=2).max() <= 2
+    assert image.metadata.icc is None
     plain = load_image(saved(MODES["CMYK"][0], "JPEG"))
     assert "a guess" in plain.source.notes[0]
     broken = load_image(saved(MODES["CMYK"][0], "JPEG", icc_profile=b"no profile at all"))
