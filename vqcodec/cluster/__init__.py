@@ -6,7 +6,10 @@ everything in this package is a way to seed it, speed it up, feed it, judge it
 or structure its result.
 
 Names are loaded when they are first used: importing this package loads neither
-numba nor SciPy.
+numba nor SciPy. Two modules have functions of their own name and are imported
+from directly: ``from vqcodec.cluster.assign import assign``, and
+``from vqcodec.cluster.vq import vq, whiten, kmeans, kmeans2`` in the place of
+``scipy.cluster.vq``.
 """
 
 from __future__ import annotations
@@ -14,13 +17,25 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_HOME = {
-    "Fit": "kmeans",
-    "fit_kmeans": "kmeans",
-    "assign": "assign",
-    "EntropyFit": "ecvq",
-    "fit_ecvq": "ecvq",
+_MODULES = {
+    "kmeans": ("Fit", "fit_kmeans"),
+    "ecvq": ("EntropyFit", "fit_ecvq"),
+    "estimators": ("KMeans", "MiniBatchKMeans", "k_means", "kmeans_plusplus"),
+    "statistics": ("ClusterStatistics",),
+    "streams": ("StreamFit", "audio_frames", "fit_stream", "image_patches"),
+    "hierarchy": ("MergeTree", "merge_tree"),
+    "projection": ("Projection", "fit_projected"),
+    "sweep": ("Sweep", "choose_k", "silhouette"),
+    "structured": (
+        "FullSearchQuantizer",
+        "GainShapeQuantizer",
+        "MeanRemovedQuantizer",
+        "ProductQuantizer",
+        "ResidualQuantizer",
+        "TreeQuantizer",
+    ),
 }
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = sorted(_HOME)
 

@@ -7,6 +7,7 @@ scikit-learn has been imported already: whoever catches it has done so.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
 import warnings
@@ -81,13 +82,12 @@ class Estimator:
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's description of what this estimator can do; only it calls this."""
-        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
-
-        return Tags(
+        theirs = importlib.import_module("sklearn.utils")
+        return theirs.Tags(
             estimator_type="clusterer",
-            target_tags=TargetTags(required=False),
-            transformer_tags=TransformerTags(preserves_dtype=["float64", "float32"]),
-            input_tags=InputTags(sparse=False),
+            target_tags=theirs.TargetTags(required=False),
+            transformer_tags=theirs.TransformerTags(preserves_dtype=["float64", "float32"]),
+            input_tags=theirs.InputTags(sparse=False),
         )
 
     def __sklearn_is_fitted__(self) -> bool:

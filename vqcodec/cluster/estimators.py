@@ -9,7 +9,7 @@ import numpy as np
 
 from vqcodec.cluster.assign import Frame, NearestCodeword, assign_all
 from vqcodec.cluster.estimator import Estimator, warn_of_few_clusters
-from vqcodec.cluster.kmeans import train
+from vqcodec.cluster.kmeans import mean_variance, train
 from vqcodec.cluster.minibatch import Convergence, MiniBatch
 from vqcodec.cluster.progress import Progress, ProgressCallback
 from vqcodec.cluster.seeding import seed_codebook
@@ -318,17 +318,21 @@ class MiniBatchKMeans(_Clusterer):
             reassignment_ratio=self.reassignment_ratio,
         )
         self._say("Initialization complete")
-        ends = np.arange(1.0, len(pool) + 1) if chances is None else np.cumsum(chances)
+        ends = None if chances is None else np.cumsum(chances)
         size = min(self.batch_size, len(pool))
         steps = max(1, self.max_iter * len(pool) // size)
-        threshold = self.tol * float(points.var(axis=0, dtype=np.float64).mean())
+        threshold = self.tol * mean_variance(pool, chances, pool[0]) if self.tol else 0.0
         convergence = Convergence(threshold, self.max_no_improvement, 2.0 * size / (len(pool) + 1))
         progress = Progress(self.progress)
         step = 0
         for step in range(1, steps + 1):
-            chosen = np.searchsorted(ends, generator.random(size) * ends[-1], side="right")
-            batch = pool[np.minimum(chosen, len(pool) - 1)]
-            inertia, shift = state.learn(batch, None, generator)
+            drawn = generator.random(size)
+            if ends is None:
+                batch = pool[(drawn * len(pool)).astype(np.int64)]
+            else:
+                chosen = np.searchsorted(ends, drawn * ends[-1], side="right")
+                batch = pool[np.minimum(chosen, len(pool) - 1)]
+            inertia, shift, _ = state.learn(batch, None, generator)
             self._say(f"Minibatch step {step}/{steps}: mean batch inertia: {inertia / size:.6g}")
             progress.report(step / steps, f"batch {step}")
             reason = convergence.reason_to_stop(inertia / size, shift)
@@ -367,9 +371,7 @@ class MiniBatchKMeans(_Clusterer):
             self._label(points, weights)
         return self
 
-    def _store(
-        self, points: np.ndarray, state: MiniBatch, generator: np.random.Generator
-    ) -> None:
+    def _store(self, points: np.ndarray, state: MiniBatch, generator: np.random.Generator) -> None:
         self._keep(points, state.centers)
         self._state, self._generator = state, generator
 
@@ -430,7 +432,12 @@ def _distinct(
 
 
 def k_means(
-    X: Any, n_clusters: int, *, sample_weight: Any = None, return_n_iter: bool = False, **params: Any
+    X: Any,
+    n_clusters: int,
+    *,
+    sample_weight: Any = None,
+    return_n_iter: bool = False,
+    **params: Any,
 ) -> tuple[Any, ...]:
     """Return centres, labels and inertia (and the number of steps) of a `KMeans` fit."""
     fit = KMeans(n_clusters, **params).fit(X, sample_weight=sample_weight)

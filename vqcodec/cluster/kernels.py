@@ -275,20 +275,26 @@ def column_variances(points, weights, origin):
 
 
 @njit(error_model="numpy")
-def accumulate(points, start, weights, labels, distances, counts, sums, remainders, errors):
-    """Add points from ``start`` on to the statistics of their clusters, in doubled precision.
+def accumulate(points, start, weights, labels, errors, totals, remainders):
+    """Add points from ``start`` on to the totals of their clusters, in doubled precision.
 
-    `weights` is empty for equal weights. What an addition rounds away (Knuth's
-    two-sum) is kept in `remainders`.
+    A row of `totals` holds weight, error and coordinate sums; `weights` is empty
+    for equal weights.
     """
     for i in range(labels.shape[0]):
         k = labels[i]
         weight = weights[start + i] if weights.shape[0] > 0 else 1.0
-        counts[k] += weight
-        errors[k] += weight * distances[i]
+        _add(totals, remainders, k, 0, weight)
+        _add(totals, remainders, k, 1, weight * errors[i])
         for j in range(points.shape[1]):
-            x = weight * points[start + i, j]
-            total = sums[k, j] + x
-            part = total - sums[k, j]
-            remainders[k, j] += (sums[k, j] - (total - part)) + (x - part)
-            sums[k, j] = total
+            _add(totals, remainders, k, 2 + j, weight * points[start + i, j])
+
+
+@njit(error_model="numpy")
+def _add(totals, remainders, k, j, x):
+    """Add x to a total, and what the addition rounds away (Knuth's two-sum) to its remainder."""
+    before = totals[k, j]
+    total = before + x
+    part = total - before
+    remainders[k, j] += (before - (total - part)) + (x - part)
+    totals[k, j] = total

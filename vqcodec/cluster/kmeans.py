@@ -108,7 +108,6 @@ def fit_kmeans(
         raise ParameterError(f"empty must be 'repair', 'keep' or 'raise', got {empty!r}")
     if n_init < 1 or max_iter < 1 or not tol >= 0:
         raise ParameterError("n_init and max_iter must be at least 1 and tol not negative")
-    generator = as_generator(seed)
     best = train(
         points,
         k,
@@ -154,16 +153,14 @@ def train(
         points, weights = distinct.points, distinct.weights
         boxes = bounding_boxes(points) if distinct.ordered else None
     frame = Frame.of(points)
-    threshold = tol * _mean_variance(points, weights, frame) if tol else 0.0
+    threshold = tol * mean_variance(points, weights, frame.origin) if tol else 0.0
     best: Fit | None = None
     for start in range(n_init):
         centers = seed_codebook(points, k, weights, init, generator)
         if trace:
             trace("Initialization complete")
         part = Progress(progress.part(start / n_init, (start + 1) / n_init))
-        fit = lloyd(
-            points, centers, weights, frame, max_iter, threshold, empty, part, boxes, trace
-        )
+        fit = lloyd(points, centers, weights, frame, max_iter, threshold, empty, part, boxes, trace)
         if best is None or fit.inertia < best.inertia:
             best = fit
     assert best is not None
@@ -173,11 +170,12 @@ def train(
     return best
 
 
-def _mean_variance(points: np.ndarray, weights: np.ndarray | None, frame: Frame) -> float:
+def mean_variance(points: np.ndarray, weights: np.ndarray | None, origin: np.ndarray) -> float:
+    """Return the variance of the coordinates, averaged; `origin` is anything near the points."""
     from vqcodec.cluster.kernels import column_variances
 
     weights = np.empty(0) if weights is None else weights
-    return float(column_variances(points, weights, frame.origin).mean())
+    return float(column_variances(points, weights, origin.astype(np.float64)).mean())
 
 
 def lloyd(
@@ -272,11 +270,18 @@ class ClusterSums:
 
     def follow(self, nearest: NearestCodeword) -> int:
         """Move every point to its nearest codeword; return how many changed cluster."""
+        return self._move(lambda start, stop: nearest.search(self.points, start, stop, self._boxes))
+
+    def take(self, labels: np.ndarray) -> int:
+        """Move the points to the clusters given by `labels`; return how many changed cluster."""
+        return self._move(lambda start, stop: labels[start:stop])
+
+    def _move(self, labelled: Callable[[int, int], np.ndarray]) -> int:
         from vqcodec.cluster.kernels import move
         from vqcodec.cluster.parallel import run_chunks
 
         def work(_: int, start: int, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
-            labels = nearest.search(self.points, start, stop, self._boxes)
+            labels = labelled(start, stop)
             sums, counts = np.zeros_like(self.sums), np.zeros_like(self.counts)
             changed = move(
                 self.points, start, self.origin, self.weights, self.labels, labels, sums, counts

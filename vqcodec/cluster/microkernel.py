@@ -80,8 +80,7 @@ class _Lanes:
         return self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
 
 
-@intrinsic  # type: ignore[misc]
-def search_block(  # type: ignore[no-untyped-def]
+def _search_block(  # type: ignore[no-untyped-def]
     typing_context, vectors, tiles, bias, groups, dimensions, best, second, index
 ):
     """Find the lowest and second-lowest value of ``bias - x·c`` in every lane.
@@ -96,11 +95,14 @@ def search_block(  # type: ignore[no-untyped-def]
         def data(position: int) -> Any:
             return context.make_array(sig.args[position])(context, builder, args[position]).data
 
-        lanes = _Lanes(builder)
-        _emit(lanes, *(data(i) for i in range(3)), args[3], args[4], *(data(i) for i in range(5, 8)))
+        vectors, tiles, bias, best, second, index = map(data, (0, 1, 2, 5, 6, 7))
+        _emit(_Lanes(builder), vectors, tiles, bias, args[3], args[4], best, second, index)
         return context.get_dummy_value()
 
     return signature, generate
+
+
+search_block: Any = intrinsic(_search_block)
 
 
 def _emit(
@@ -129,7 +131,9 @@ def _emit(
     with cgutils.for_range(builder, groups) as group:
         first = builder.mul(group.index, _size(GROUP))
         for k in range(GROUP):
-            start = lanes.splat(builder.load(builder.gep(bias, [builder.add(first, _size(k))])), _floats)
+            start = lanes.splat(
+                builder.load(builder.gep(bias, [builder.add(first, _size(k))])), _floats
+            )
             for v in range(VECTORS):
                 builder.store(start, sums[k][v])
         rows = builder.gep(tiles, [builder.mul(first, dimensions)])

@@ -28,17 +28,17 @@ class MiniBatch:
     """
 
     centers: np.ndarray
-    counts: np.ndarray = field(default=None)  # type: ignore[assignment]
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(0))
     reassignment_ratio: float = 0.01
     _since_reassignment: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.counts is None:
+        if len(self.counts) == 0:
             self.counts = np.zeros(len(self.centers))
 
     def learn(
         self, batch: np.ndarray, weights: np.ndarray | None, generator: np.random.Generator
-    ) -> tuple[float, float]:
+    ) -> tuple[float, float, np.ndarray]:
         """Move the codewords towards the means of a checked batch.
 
         Returns
@@ -47,6 +47,8 @@ class MiniBatch:
             The squared error of the batch before the move.
         shift : float
             The summed squares of the moves.
+        counts : (K,) float64
+            The weight that each codeword won of the batch.
         """
         k = len(self.centers)
         labels, distances = assign_all(NearestCodeword(self.centers, Frame.of(batch)), batch)
@@ -62,7 +64,7 @@ class MiniBatch:
         self.counts = total
         if self.reassignment_ratio > 0 and self._is_time(len(batch)):
             self._reassign(batch, generator)
-        return float(distances @ mass), float(((self.centers - before) ** 2).sum())
+        return float(distances @ mass), float(((self.centers - before) ** 2).sum()), counts
 
     def _is_time(self, size: int) -> bool:
         """Say whether unlucky codewords may start afresh: not before they had a chance."""

@@ -107,9 +107,8 @@ def plus_plus_indices(
     trials = trials or 2 + int(np.log(k))
     frame = Frame.of(points)
     blocks = pack(points, frame.origin.astype(points.dtype), points.dtype.type(frame.scale))
-    mass = np.zeros(len(blocks) * LANES, np.float32)
-    mass[: len(points)] = 1.0 if weights is None else weights / weights.max()
-    mass = mass.reshape(-1, LANES)
+    mass = np.zeros((len(blocks), LANES), np.float32)
+    mass.reshape(-1)[: len(points)] = 1.0 if weights is None else weights / weights.max()
     nearest = np.ones_like(mass)
     step = max(1, -(-len(blocks) // 32))
     ranges = [(b, min(b + step, len(blocks))) for b in range(0, len(blocks), step)]
@@ -129,30 +128,31 @@ def plus_plus_indices(
     def vector(index: int) -> np.ndarray:
         return blocks[index // LANES, :, index % LANES]
 
+    def best_of(candidates: np.ndarray) -> int:
+        vectors = np.array([vector(i) for i in candidates])
+
+        def work(_: int, first: int, stop: int) -> np.ndarray:
+            return potentials(blocks, first, stop, mass, nearest, vectors)
+
+        return int(candidates[np.sum(run_chunks(work, ranges), axis=0).argmin()])
+
+    def join(newest: np.ndarray) -> np.ndarray:
+        def work(_: int, first: int, stop: int) -> float:
+            return lower(blocks, first, stop, mass, nearest, newest)
+
+        return np.array(run_chunks(work, ranges))
+
     chosen = np.empty(k, np.int64)
-    for n in range(k):
+    chosen[0] = draw(1)[0]
+    nearest[:] = np.inf
+    shares = join(vector(chosen[0]).copy())
+    for n in range(1, k):
         if not shares.sum() > 0:  # fewer distinct points than codewords
             chosen[n:] = np.resize(chosen[:n], k - n)
             break
-        candidates = draw(trials if n else 1)
-        best = 0
-        if len(candidates) > 1:
-            vectors = np.array([vector(i) for i in candidates])
-            totals = run_chunks(
-                lambda _, first, stop, v=vectors: potentials(blocks, first, stop, mass, nearest, v),
-                ranges,
-            )
-            best = int(np.sum(totals, axis=0).argmin())
-        chosen[n] = candidates[best]
-        if n == 0:
-            nearest[:] = np.inf
-        newest = vector(chosen[n]).copy()
-        shares = np.array(
-            run_chunks(
-                lambda _, first, stop, v=newest: lower(blocks, first, stop, mass, nearest, v),
-                ranges,
-            )
-        )
+        candidates = draw(trials)
+        chosen[n] = best_of(candidates) if trials > 1 else candidates[0]
+        shares = join(vector(chosen[n]).copy())
     return chosen
 
 

@@ -21,28 +21,24 @@ from vqcodec.errors import ParameterError
 
 @dataclass
 class ClusterStatistics:
-    """Counts, sums and errors of the clusters of one codebook.
+    """Counts, coordinate sums and errors of the clusters of one codebook.
 
     Attributes
     ----------
-    counts : (K,) float64
-        The weight of the points nearest to each codeword.
-    sums, remainders : (K, d) float64
-        The weighted coordinate sums, and what their rounding left over.
-    errors : (K,) float64
-        The weighted squared error of each cluster.
+    totals : (K, 2 + d) float64
+        Of each cluster the weight, the weighted squared error, and the weighted
+        coordinate sums.
+    remainders : (K, 2 + d) float64
+        What rounding the totals left over.
     """
 
-    counts: np.ndarray
-    sums: np.ndarray
+    totals: np.ndarray
     remainders: np.ndarray
-    errors: np.ndarray
 
     @classmethod
     def empty(cls, k: int, dimensions: int) -> ClusterStatistics:
         """Return the statistics of no points."""
-        shape = (k, dimensions)
-        return cls(np.zeros(k), np.zeros(shape), np.zeros(shape), np.zeros(k))
+        return cls(np.zeros((k, 2 + dimensions)), np.zeros((k, 2 + dimensions)))
 
     @classmethod
     def of(cls, points: Any, codebook: Any, weights: Any = None) -> ClusterStatistics:
@@ -66,18 +62,8 @@ class ClusterStatistics:
         def work(_: int, start: int, stop: int) -> ClusterStatistics:
             part = ClusterStatistics.empty(*codebook.shape)
             labels = nearest.search(points, start, stop)
-            distances = nearest.distances(points, start, labels)
-            accumulate(
-                points,
-                start,
-                mass,
-                labels,
-                distances,
-                part.counts,
-                part.sums,
-                part.remainders,
-                part.errors,
-            )
+            errors = nearest.distances(points, start, labels)
+            accumulate(points, start, mass, labels, errors, part.totals, part.remainders)
             return part
 
         for part in run_chunks(work, chunk_ranges(len(points))):
@@ -85,22 +71,33 @@ class ClusterStatistics:
 
     def merge(self, other: ClusterStatistics) -> None:
         """Add the statistics of another part of the data."""
-        if self.sums.shape != other.sums.shape:
+        if self.totals.shape != other.totals.shape:
             raise ParameterError("statistics of different codebooks cannot be merged")
-        self.counts += other.counts
-        self.errors += other.errors
-        total = self.sums + other.sums
-        part = total - self.sums  # Knuth's two-sum: what the addition rounded away
-        lost = (self.sums - (total - part)) + (other.sums - part)
-        self.remainders += other.remainders + lost
-        self.sums = total
+        total = self.totals + other.totals
+        part = total - self.totals  # Knuth's two-sum: what the addition rounded away
+        lost = (self.totals - (total - part)) + (other.totals - part)
+        self.remainders = self.remainders + other.remainders + lost
+        self.totals = total
 
     def __add__(self, other: ClusterStatistics) -> ClusterStatistics:
-        result = ClusterStatistics(
-            self.counts.copy(), self.sums.copy(), self.remainders.copy(), self.errors.copy()
-        )
+        result = ClusterStatistics(self.totals, self.remainders)
         result.merge(other)
         return result
+
+    @property
+    def counts(self) -> np.ndarray:
+        """The (K,) weights of the points of each cluster."""
+        return self._rounded(0)
+
+    @property
+    def errors(self) -> np.ndarray:
+        """The (K,) weighted squared errors of the clusters."""
+        return self._rounded(1)
+
+    @property
+    def sums(self) -> np.ndarray:
+        """The (K, d) weighted coordinate sums of the clusters."""
+        return self._rounded(slice(2, None))
 
     @property
     def inertia(self) -> float:
@@ -110,7 +107,9 @@ class ClusterStatistics:
     def means(self, codebook: np.ndarray) -> np.ndarray:
         """Return the means of the clusters; an empty one keeps its codeword of `codebook`."""
         means = np.array(codebook, dtype=np.float64)
-        occupied = self.counts > 0
-        sums = self.sums[occupied] + self.remainders[occupied]
-        means[occupied] = sums / self.counts[occupied, None]
+        counts = self.counts
+        means[counts > 0] = self.sums[counts > 0] / counts[counts > 0, None]
         return means
+
+    def _rounded(self, columns: int | slice) -> np.ndarray:
+        return self.totals[:, columns] + self.remainders[:, columns]
