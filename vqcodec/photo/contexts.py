@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.jit import njit
+from vqcodec.photo.kernel import kernel
 from vqcodec.photo.predict import MODE_COUNT
 from vqcodec.photo.transform import CLASSES
 
@@ -50,13 +50,13 @@ BITS = np.array([int(i).bit_length() for i in range(257)], np.uint8)
 RECIPROCAL = np.array([0] + [65536 // i for i in range(1, 257)], np.int64)
 
 
-@njit
+@kernel("i8(i8)")
 def sixth(value):
     """Return the class 0..5 of a magnitude in 1/1024."""
     return np.int64(SIXTH[min(value >> 3, 511)])
 
 
-@njit
+@kernel("void(i4[:,:,::1],i8,i8,i8,i8[::1])")
 def neighbour_means(cells, y, x, n, out):
     """Mean LOW and HIGH of the decoded blocks along the left and upper border."""
     row, column, units = y >> 2, x >> 2, n >> 2
@@ -78,7 +78,7 @@ def neighbour_means(cells, y, x, n, out):
     out[3] = high
 
 
-@njit
+@kernel("i8(i4[:,:,::1],i8,i8,i8)")
 def block_mean(cells, y, x, n):
     """Mean LOW of another plane over a block."""
     units = n >> 2
@@ -89,7 +89,7 @@ def block_mean(cells, y, x, n):
     return total // (units * units)
 
 
-@njit
+@kernel("void(i4[:,:,::1],i4[:,:,::1],i4[:,:,::1],i8,i4[:,::1],i8,i8,i8,i8,i8[::1])")
 def leaf_features(cells, luma_cells, first_cells, kind, raw, y, x, n, step, f):
     """Fill the features of a block (int64): its surroundings; what comes inside starts at 0."""
     f[0] = 1024
@@ -97,7 +97,7 @@ def leaf_features(cells, luma_cells, first_cells, kind, raw, y, x, n, step, f):
     neighbour_means(cells, y, x, n, f)
     rough = 0
     for i in range(n, 3 * n):
-        rough += abs(np.int64(raw[i + 1]) - np.int64(raw[i]))
+        rough += abs(np.int64(raw[0, i + 1]) - np.int64(raw[0, i]))
     f[4] = min(_CEILING, (rough << 13) // (n * step))
     f[5] = 0
     f[6] = 0
@@ -106,7 +106,7 @@ def leaf_features(cells, luma_cells, first_cells, kind, raw, y, x, n, step, f):
     f[9] = block_mean(first_cells, y, x, n) if kind == GREEN else 0
 
 
-@njit
+@kernel("void(i8[::1],i8,i8)")
 def advance(f, group, magnitude):
     """Take the mean magnitude (in 1/1024) of the pair just coded into the running means."""
     m = min(magnitude, _CEILING)
@@ -115,38 +115,38 @@ def advance(f, group, magnitude):
     f[7] += ((m - f[7]) * RECIPROCAL[group + 1]) >> 16
 
 
-@njit
-def pair_level(weights, f):
-    """Return the level 0..31 that a row of weights (in 1/1024) expects from the features."""
+@kernel("i8(i8[:,:,::1],i8,i8,i8[::1])")
+def pair_level(weights, size, position, f):
+    """Return the level 0..31 that the weights of a size and scan bin expect from the features."""
     total = np.int64(0)
     for i in range(FEATURES):
-        total += weights[i] * f[i]
+        total += weights[size, position, i] * f[i]
     return np.int64(LEVEL[min(total >> 13, 4095)])
 
 
-@njit
-def coded_level(weights, f):
+@kernel("i8(i8[:,::1],i8,i8[::1])")
+def coded_level(weights, size, f):
     """Return the level 0..15 of the number of coded pairs that the features announce."""
     total = np.int64(0)
     for i in range(FEATURES):
-        total += weights[i] * f[i]
+        total += weights[size, i] * f[i]
     return np.int64(CODED_LEVEL[min(total >> 16, 4095)])
 
 
-@njit
-def set_cells(cells, y, x, size, mode, coded, values, count):
-    """Record a block in its cells; `values` are its coefficients in 1/64 of a step."""
+@kernel("void(i4[:,:,::1],i8,i8,i8,i8,i8,i4[::1],i8,i8)")
+def set_cells(cells, y, x, size, mode, coded, values, start, count):
+    """Record a block in its cells; its coefficients are `values` from `start` on."""
     quarter = count // 4
     low = high = 0
     if size == 5:
         for i in range(2 * coded):
-            low += abs(np.int64(values[i]))
+            low += abs(np.int64(values[start + i]))
         low = low * 16 // count
     else:
         for i in range(min(quarter, 2 * coded)):
-            low += abs(np.int64(values[i]))
+            low += abs(np.int64(values[start + i]))
         for i in range(quarter, 2 * coded):
-            high += abs(np.int64(values[i]))
+            high += abs(np.int64(values[start + i]))
         low = low * 16 // quarter
         high = high * 16 // (count - quarter)
     units = 1 << (size - 2)

@@ -156,22 +156,25 @@ class Tables:
             tuple(
                 np.ascontiguousarray(array, np.int32)
                 for array in (
-                    a["dense4"][g], a["dense8"][g], a["pair16"][g], a["scan16"][g],
-                    a["dct32"], a["scan32"][g],
+                    a["dense4"][g],
+                    a["dense8"][g],
+                    a["pair16"][g].reshape(-1, 16, 16),
+                    a["dct32"][None],
+                    np.concatenate([a["scan16"][g], a["scan32"][g][None]]),
                 )
             )
             for g in range(_GROUPS)
-        ]  # fmt: skip
+        ]
 
     @cached_property
     def _forward(self) -> list[tuple[np.ndarray, ...]]:
         a, scale = self.arrays, np.float32(2.0**-BASIS_BITS)
         return [
             (
-                _flat(a["dense4"][g].transpose(0, 2, 1) * scale, 1),
-                _flat(a["dense8"][g].transpose(0, 2, 1) * scale, 1),
-                _flat(_sides(a["pair16"][g, :, 0], a["pair16"][g, :, 1]) * scale, 2),
-                _flat(_sides(a["dct32"][None], a["dct32"][None])[0] * scale, 1),
+                _flat(a["dense4"][g].transpose(0, 2, 1) * scale),
+                _flat(a["dense8"][g].transpose(0, 2, 1) * scale),
+                _flat(_sides(a["pair16"][g, :, 0], a["pair16"][g, :, 1]) * scale),
+                _flat(_sides(a["dct32"][None], a["dct32"][None]) * scale),
             )
             for g in range(_GROUPS)
         ]
@@ -237,15 +240,15 @@ class Tables:
 
 
 def _sides(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Stack the flat bases of rows, and of columns transposed."""
+    """Alternate the bases of rows, and of columns transposed."""
     count = rows.shape[0]
     turned = columns.transpose(0, 2, 1)
-    return np.stack([rows.reshape(count, -1), turned.reshape(count, -1)], 1)
+    return np.stack([rows.reshape(count, -1), turned.reshape(count, -1)], 1).reshape(2 * count, -1)
 
 
-def _flat(array: np.ndarray, axes: int) -> np.ndarray:
-    """Keep the first axes, flatten the others, as float32."""
-    return np.ascontiguousarray(array.reshape(*array.shape[:axes], -1), np.float32)
+def _flat(bases: np.ndarray) -> np.ndarray:
+    """Flatten each basis, as float32."""
+    return np.ascontiguousarray(bases.reshape(bases.shape[0], -1), np.float32)
 
 
 def _mode_norms(mode_costs: np.ndarray, direction_costs: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from vqcodec.photo.contexts import (
     leaf_features,
     set_cells,
 )
+from vqcodec.photo.kernel import kernel
 from vqcodec.photo.predict import (
     MODE_COUNT,
     MODES,
@@ -41,16 +42,16 @@ _SPLIT_COST = 2.4  # what four blocks cost at least: some 5 bits each
 U = np.uint64  # for indices, see transform
 
 
-@njit
-def _hadamard_cost(original, prediction, n, work):
+@kernel("f8(i2[:,::1],i8,i2[:,::1],i8,i8,i4[::1])")
+def _hadamard_cost(original, turned, prediction, row, n, work):
     """Sum of magnitudes of the 8 x 8 (or 4 x 4) Hadamard-transformed difference, over its size."""
     total = np.int64(0)
     if n == 4:
         for j in range(4):
-            a = np.int32(original[j]) - np.int32(prediction[j])
-            b = np.int32(original[4 + j]) - np.int32(prediction[4 + j])
-            c = np.int32(original[8 + j]) - np.int32(prediction[8 + j])
-            d = np.int32(original[12 + j]) - np.int32(prediction[12 + j])
+            a = np.int32(original[turned, j]) - np.int32(prediction[row, j])
+            b = np.int32(original[turned, 4 + j]) - np.int32(prediction[row, 4 + j])
+            c = np.int32(original[turned, 8 + j]) - np.int32(prediction[row, 8 + j])
+            d = np.int32(original[turned, 12 + j]) - np.int32(prediction[row, 12 + j])
             work[j] = a + b + c + d
             work[4 + j] = a - b + c - d
             work[8 + j] = a + b - c - d
@@ -64,14 +65,14 @@ def _hadamard_cost(original, prediction, n, work):
         base = top * n
         for j in range(n):
             k = U(base + j)
-            a = np.int32(original[k]) - np.int32(prediction[k])
-            b = np.int32(original[k + U(n)]) - np.int32(prediction[k + U(n)])
-            c = np.int32(original[k + U(2 * n)]) - np.int32(prediction[k + U(2 * n)])
-            d = np.int32(original[k + U(3 * n)]) - np.int32(prediction[k + U(3 * n)])
-            e = np.int32(original[k + U(4 * n)]) - np.int32(prediction[k + U(4 * n)])
-            f = np.int32(original[k + U(5 * n)]) - np.int32(prediction[k + U(5 * n)])
-            g = np.int32(original[k + U(6 * n)]) - np.int32(prediction[k + U(6 * n)])
-            h = np.int32(original[k + U(7 * n)]) - np.int32(prediction[k + U(7 * n)])
+            a = np.int32(original[turned, k]) - np.int32(prediction[row, k])
+            b = np.int32(original[turned, k + U(n)]) - np.int32(prediction[row, k + U(n)])
+            c = np.int32(original[turned, k + U(2 * n)]) - np.int32(prediction[row, k + U(2 * n)])
+            d = np.int32(original[turned, k + U(3 * n)]) - np.int32(prediction[row, k + U(3 * n)])
+            e = np.int32(original[turned, k + U(4 * n)]) - np.int32(prediction[row, k + U(4 * n)])
+            f = np.int32(original[turned, k + U(5 * n)]) - np.int32(prediction[row, k + U(5 * n)])
+            g = np.int32(original[turned, k + U(6 * n)]) - np.int32(prediction[row, k + U(6 * n)])
+            h = np.int32(original[turned, k + U(7 * n)]) - np.int32(prediction[row, k + U(7 * n)])
             a, e = np.int32(a + e), np.int32(a - e)
             b, f = np.int32(b + f), np.int32(b - f)
             c, g = np.int32(c + g), np.int32(c - g)
@@ -103,10 +104,10 @@ def _hadamard_cost(original, prediction, n, work):
     return total * 0.25
 
 
-@njit
+@kernel
 def _rank_modes(
     kind, size, y, x, luma, first, raw, smooth, line, factors, other, detail, work,
-    upright, turned, predictions, bits, bit_weight, left, above, direction, colour_mode, inherited,
+    originals, predictions, bits, bit_weight, left, above, direction, colour_mode, inherited,
     effort, scores, listed,
 ):  # fmt: skip
     """Predict by the likely modes and score them: Hadamard cost plus weighted bits.
@@ -124,6 +125,10 @@ def _rank_modes(
             if kind != LUMA:
                 listed[5], listed[6], listed[7], listed[8], listed[9] = 35, 36, 37, 38, colour_mode
                 count = 10
+                if effort < 7:
+                    listed[2], listed[3] = 35, 36
+                    listed[4], listed[5], listed[6] = colour_mode, 37, 38
+                    count = 7
             elif inherited >= 0:
                 listed[5] = inherited
                 count = 6
@@ -152,12 +157,12 @@ def _rank_modes(
                 continue
             if mode >= PLAIN_MODES and (kind == LUMA or phase > 0):
                 continue
-            prediction = predictions[mode]
             predict_block(
-                mode, size, y, x, luma, first, raw, smooth, line, factors, other, detail, prediction
-            )
-            original = turned if is_horizontal(mode) else upright
-            cost = _hadamard_cost(original, prediction, n, work)
+                mode, size, y, x, luma, first, raw, smooth, line, factors, other, detail,
+                predictions, mode,
+            )  # fmt: skip
+            turned = 1 if is_horizontal(mode) else 0
+            cost = _hadamard_cost(originals, turned, predictions, mode, n, work)
             scores[mode] = 2 * cost + bit_weight * bits[mode]
 
 
@@ -165,7 +170,7 @@ def _rank_modes(
 def search_plane(
     original, plane, cells, symbols, values, luma, luma_cells, first, first_cells, order, offsets,
     kind, step_index, profile, activity, weight, effort,
-    dense4, dense8, pair16, scan16, dct32, scan32,
+    dense4, dense8, pair16, dct32, scans,
     forward4, forward8, forward16, forward32,
     codewords, pair_weights, coded_weights,
     split_costs, mode_costs, direction_costs, mode_norms, coded_costs, pair_costs, lut,
@@ -191,14 +196,13 @@ def search_plane(
     smooth = np.zeros((3, 132), np.int32)
     line = np.zeros(160, np.int32)
     predictions = np.zeros((MODES, 1024), np.int16)
-    other = np.zeros(1024, np.int16)
+    other = np.zeros((1, 1024), np.int16)
     detail = np.zeros(1024, np.int32)
     work = np.zeros(1280, np.int32)
-    upright = np.zeros(1024, np.int16)
-    turned = np.zeros(1024, np.int16)
-    residual = np.zeros(1024, np.float32)
-    floats = np.zeros(1024, np.float32)
-    transformed = np.zeros(256, np.float32)
+    originals = np.zeros((2, 1024), np.int16)  # upright, transposed
+    residual = np.zeros((1, 1024), np.float32)
+    floats = np.zeros((1, 768), np.float32)
+    transformed = np.zeros((1, 256), np.float32)
     restored = np.zeros(1024, np.int32)
     coefficients = np.zeros(256, np.int32)
     trial_symbols = np.zeros(128, np.int16)
@@ -247,13 +251,13 @@ def search_plane(
                     for i in range(n):
                         for j in range(n):
                             sample = original[U(y + i), U(x + j)]
-                            upright[U(i * n + j)] = sample
-                            turned[U(j * n + i)] = sample
+                            originals[0, U(i * n + j)] = sample
+                            originals[1, U(j * n + i)] = sample
                     possible = True
                     if size == 5:
                         mean = square = np.int64(0)
                         for i in range(n * n):
-                            value = np.int64(upright[i])
+                            value = np.int64(originals[0, U(i)])
                             mean += value
                             square += value * value
                         variance = (square - mean * mean / 1024.0) / 1024.0
@@ -263,16 +267,14 @@ def search_plane(
                     coded = 0
                     heir[size] = -1
                     if possible:
-                        gather_references(plane, order, y, x, n, raw[0], smooth[0])
-                        leaf_features(
-                            cells, luma_cells, first_cells, kind, raw[0], y, x, n, step, f
-                        )
+                        gather_references(plane, order, y, x, n, raw, smooth, 0)
+                        leaf_features(cells, luma_cells, first_cells, kind, raw, y, x, n, step, f)
                         left, above = neighbour_modes(cells, y, x)
                         colour_mode = 0
                         context1, context2 = left, above
                         if kind != LUMA:
-                            gather_references(luma, order, y, x, n, raw[1], smooth[1])
-                            gather_references(first, order, y, x, n, raw[2], smooth[2])
+                            gather_references(luma, order, y, x, n, raw, smooth, 1)
+                            gather_references(first, order, y, x, n, raw, smooth, 2)
                             fit_factors(plane, luma, first, y, x, n, step, factors)
                             half = n >> 3
                             colour_mode = np.int64(luma_cells[row + half, column + half, MODE])
@@ -297,7 +299,7 @@ def search_plane(
                         bit_weight = np.sqrt(lagrangian) * delta
                         _rank_modes(
                             kind, size, y, x, luma, first, raw, smooth, line, factors, other,
-                            detail, work, upright, turned, predictions, bits, bit_weight,
+                            detail, work, originals, predictions, bits, bit_weight,
                             left, above, direction // 3, colour_mode,
                             heir[size + 1] if effort < 8 else -1, effort, scores, listed,
                         )  # fmt: skip
@@ -306,7 +308,7 @@ def search_plane(
                                 heir[size] < 0 or scores[m] < scores[heir[size]]
                             ):
                                 heir[size] = m
-                        level = coded_level(coded_weights[size], f)
+                        level = coded_level(coded_weights, size, f)
                         leader = 0.0
                         for trial in range(candidates):
                             mode = 0
@@ -320,25 +322,26 @@ def search_plane(
                             elif scores[mode] > 1.25 * leader + 2 * bit_weight:
                                 break
                             scores[mode] = _NEVER
-                            prediction = predictions[mode]
-                            source = turned if is_horizontal(mode) else upright
+                            turned = 1 if is_horizontal(mode) else 0
                             energy = 0.0
                             for i in range(n * n):
                                 k = U(i)
-                                gap = np.float32(np.int32(source[k]) - np.int32(prediction[k]))
-                                residual[k] = gap
+                                gap = np.float32(
+                                    np.int32(originals[turned, k]) - np.int32(predictions[mode, k])
+                                )
+                                residual[0, k] = gap
                                 energy += gap * gap
                             count = forward(
-                                residual, size, mode, forward4, forward8, forward16, scan16,
-                                forward32, scan32, floats, transformed,
+                                residual, size, mode, forward4, forward8, forward16,
+                                forward32, scans, floats, transformed,
                             )  # fmt: skip
                             kept = 0.0
                             for k in range(count):
-                                kept += transformed[k] * transformed[k]
-                                transformed[k] *= inverse_steps[size, k]
+                                kept += transformed[0, k] * transformed[0, k]
+                                transformed[0, k] *= inverse_steps[size, k]
                             now, j = quantise(
-                                transformed, count, f, pair_weights[size], lagrangian,
-                                coded_costs[size, level], pair_costs, lut, codewords,
+                                transformed, count, size, level, f, pair_weights, lagrangian,
+                                coded_costs, pair_costs, lut, codewords,
                                 trial_symbols, trial_values,
                             )  # fmt: skip
                             edge = inverse_steps[size, count - 1]
@@ -354,7 +357,7 @@ def search_plane(
                                 for k in range(count):
                                     best_values[size, k] = trial_values[k]
                                 for i in range(n * n):
-                                    best_prediction[size, i] = prediction[i]
+                                    best_prediction[size, U(i)] = predictions[mode, U(i)]
                         if size > 2:
                             cost += weight * split_costs[size, smaller, 0]
                     whole[size] = cost
@@ -385,19 +388,18 @@ def search_plane(
                     y, x, n = ys[size], xs[size], 1 << size
                     mode, coded = best_mode[size], best_coded[size]
                     base = np.int64(order[y >> 2, x >> 2]) * 8
-                    here = best_values[size]
                     for g in range(coded):
                         symbols[base + g] = best_symbols[size, g]
                     for k in range(2 * coded):
-                        values[2 * base + k] = here[k]
+                        values[2 * base + k] = best_values[size, k]
                     if coded > 0:
-                        dequantise(here, 2 * coded, steps[size], coefficients)
+                        dequantise(values, 2 * base, 2 * coded, steps, size, coefficients)
                         inverse(
                             coefficients, 2 * coded, size, mode,
-                            dense4, dense8, pair16, scan16, dct32, scan32, work, restored,
+                            dense4, dense8, pair16, dct32, scans, work, restored,
                         )  # fmt: skip
-                    store_block(plane, y, x, n, mode, best_prediction[size], restored, coded > 0)
-                    set_cells(cells, y, x, size, mode, coded, here, COEFFICIENTS[size])
+                    store_block(plane, y, x, n, mode, best_prediction, size, restored, coded > 0)
+                    set_cells(cells, y, x, size, mode, coded, values, 2 * base, COEFFICIENTS[size])
                     result = whole[size]
                     entering = False
                     if size == 5:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.jit import njit
+from vqcodec.photo.kernel import kernel
 from vqcodec.photo.planes import MIDDLE, TOP
 
 U = np.uint64  # for indices: unsigned ones need no check for being negative
@@ -27,11 +27,8 @@ NO_MODE = 39  # outside of the picture
 MODE_COUNT = 40
 
 # Displacement per row in 1/32 sample, by mode; the inverse angle in 1/256 where it is negative.
-ANGLE = np.array(
-    (0, 0, 32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32)
-    + (-26, -21, -17, -13, -9, -5, -2, 0, 2, 5, 9, 13, 17, 21, 26, 32),
-    np.int64,
-)
+_SLOPES = [32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26]
+ANGLE = np.array([0, 0, *_SLOPES, -32, *_SLOPES[::-1]], np.int64)
 INVERSE = np.array([(8192 + -a // 2) // -a if a < 0 else 0 for a in ANGLE], np.int64)
 # The base mode of modes 35..38: planar, mean, horizontal, vertical.
 _BASE = np.array([0, 1, 10, 26], np.int64)
@@ -42,18 +39,19 @@ BORDER = 4  # decoded samples on either side that the colour factors are fitted 
 FACTOR_BITS = 8
 
 
-@njit
+@kernel("b1(i8)")
 def is_horizontal(mode):
     """Return whether a mode is computed transposed."""
     return (2 <= mode < 18) or mode == 37
 
 
-@njit
-def gather_references(plane, order, y, x, n, raw, smooth):
+@kernel("void(i2[:,::1],i4[:,::1],i8,i8,i8,i4[:,::1],i4[:,::1],i8)")
+def gather_references(plane, order, y, x, n, raw, smooth, slot):
     """Collect the 4n + 1 decoded neighbours, lower left over the corner to upper right.
 
-    `order` numbers the 4 x 4 cells in coding order: what comes later is not
-    yet decoded and repeats the nearest neighbour that is.
+    They go to row `slot` of `raw`, and smoothed to that of `smooth`. `order`
+    numbers the 4 x 4 cells in coding order: what comes later is not yet
+    decoded and repeats the nearest neighbour that is.
     """
     height, width = plane.shape
     row, column = y >> 2, x >> 2
@@ -64,86 +62,92 @@ def gather_references(plane, order, y, x, n, raw, smooth):
         below = y + corner - 4 - unit
         if x > 0 and below < height and order[below >> 2, column - 1] < here:
             for i in range(4):
-                raw[unit + i] = plane[below + 3 - i, x - 1]
+                raw[slot, unit + i] = plane[below + 3 - i, x - 1]
             if found < 0:
                 found = unit
         elif found >= 0:
             for i in range(4):
-                raw[unit + i] = raw[unit - 1]
+                raw[slot, unit + i] = raw[slot, unit - 1]
     if x > 0 and y > 0:
-        raw[corner] = plane[y - 1, x - 1]
+        raw[slot, corner] = plane[y - 1, x - 1]
         if found < 0:
             found = corner
     elif found >= 0:
-        raw[corner] = raw[corner - 1]
+        raw[slot, corner] = raw[slot, corner - 1]
     for unit in range(0, corner, 4):
         right = x + unit
         at = corner + 1 + unit
         if y > 0 and right < width and order[row - 1, right >> 2] < here:
             for i in range(4):
-                raw[at + i] = plane[y - 1, right + i]
+                raw[slot, at + i] = plane[y - 1, right + i]
             if found < 0:
                 found = at
         elif found >= 0:
             for i in range(4):
-                raw[at + i] = raw[at - 1]
+                raw[slot, at + i] = raw[slot, at - 1]
     last = 4 * n
     if found < 0:
         for i in range(last + 1):
-            raw[i] = MIDDLE
+            raw[slot, i] = MIDDLE
     else:
         for i in range(found):
-            raw[i] = raw[found]
-    smooth[0] = raw[0]
-    smooth[last] = raw[last]
+            raw[slot, i] = raw[slot, found]
+    smooth[slot, 0] = raw[slot, 0]
+    smooth[slot, last] = raw[slot, last]
     for i in range(1, last):
-        smooth[i] = (raw[i - 1] + np.int32(2) * raw[i] + raw[i + 1] + np.int32(2)) >> np.int32(2)
+        total = raw[slot, U(i - 1)] + np.int32(2) * raw[slot, U(i)] + raw[slot, U(i + 1)]
+        smooth[slot, U(i)] = np.int32(np.int32(total) + np.int32(2)) >> np.int32(2)
 
 
-@njit
-def predict(mode, size, raw, smooth, line, out):
+@kernel("void(i8,i8,i4[:,::1],i4[:,::1],i8,i4[::1],i2[:,::1],i8)")
+def predict(mode, size, raw, smooth, slot, line, out, row):
     """Predict a block of ``2**size`` squared from its references, by a mode below 35.
 
-    `out` (int16, flat) receives it row by row, transposed for horizontal modes.
+    Row `row` of `out` (int16) receives it line by line, transposed for
+    horizontal modes. References are those in row `slot`.
     """
     n = 1 << size
     corner = 2 * n
     if mode == PLANAR:
-        edge = smooth if n >= 8 else raw
-        right, bottom = np.int32(edge[corner + 1 + n]), np.int32(edge[corner - 1 - n])
+        smoothed = n >= 8
+        for i in range(4 * n + 1):
+            line[U(i)] = smooth[slot, U(i)] if smoothed else raw[slot, U(i)]
+        right, bottom = np.int32(line[corner + 1 + n]), np.int32(line[corner - 1 - n])
         for y in range(n):
-            left = np.int32(edge[corner - 1 - y])
+            left = np.int32(line[corner - 1 - y])
             constant = np.int32((y + 1) * bottom + n)
             weight = np.int32(n - 1 - y)
             for x in range(n):
-                above = np.int32(edge[U(corner + 1 + x)])
+                above = np.int32(line[U(corner + 1 + x)])
                 across = np.int32(np.int32(n - 1 - x) * left) + np.int32(np.int32(x + 1) * right)
                 total = np.int32(np.int32(across) + np.int32(np.int32(weight * above) + constant))
-                out[U(y * n + x)] = total >> np.int32(size + 1)
+                out[row, U(y * n + x)] = total >> np.int32(size + 1)
         return
     if mode == MEAN:
         total = n
         for i in range(n):
-            total += raw[corner + 1 + i] + raw[corner - 1 - i]
+            total += raw[slot, corner + 1 + i] + raw[slot, corner - 1 - i]
         mean = total >> (size + 1)
         for i in range(n * n):
-            out[U(i)] = mean
+            out[row, U(i)] = mean
         if n < 32:
-            out[0] = (raw[corner - 1] + 2 * mean + raw[corner + 1] + 2) >> 2
+            out[row, 0] = (raw[slot, corner - 1] + 2 * mean + raw[slot, corner + 1] + 2) >> 2
             for i in range(1, n):
-                out[i] = (raw[corner + 1 + i] + 3 * mean + 2) >> 2
-                out[i * n] = (raw[corner - 1 - i] + 3 * mean + 2) >> 2
+                out[row, i] = (raw[slot, corner + 1 + i] + 3 * mean + 2) >> 2
+                out[row, i * n] = (raw[slot, corner - 1 - i] + 3 * mean + 2) >> 2
         return
-    edge = smooth if min(abs(mode - 10), abs(mode - 26)) > _SMOOTH_BEYOND[size] else raw
+    smoothed = min(abs(mode - 10), abs(mode - 26)) > _SMOOTH_BEYOND[size]
     angle = ANGLE[mode]
     sign = 1 if mode >= 18 else -1
-    reach = n + ((n * max(0, angle)) >> 5) + 2
-    for i in range(min(reach, corner + 1)):
-        line[U(n + i)] = edge[U(corner + sign * i)]
+    reach = min(n + ((n * max(0, angle)) >> 5) + 2, corner + 1)
+    for i in range(reach):
+        k = U(corner + sign * i)
+        line[U(n + i)] = smooth[slot, k] if smoothed else raw[slot, k]
     if angle < 0:
         inverse = INVERSE[mode]
         for i in range(-1, ((n * angle) >> 5) - 1, -1):
-            line[U(n + i)] = edge[U(corner - sign * ((i * -inverse + 128) >> 8))]
+            k = U(corner - sign * ((i * -inverse + 128) >> 8))
+            line[U(n + i)] = smooth[slot, k] if smoothed else raw[slot, k]
     for y in range(n):
         shift = (y + 1) * angle
         start = n + (shift >> 5) + 1
@@ -151,20 +155,20 @@ def predict(mode, size, raw, smooth, line, out):
         base = y * n
         if fraction == 0:
             for x in range(n):
-                out[U(base + x)] = line[U(start + x)]
+                out[row, U(base + x)] = line[U(start + x)]
         else:
             rest = np.int32(32) - fraction
             for x in range(n):
                 a = np.int32(rest * line[U(start + x)])
                 b = np.int32(fraction * line[U(start + x + 1)])
-                out[U(base + x)] = np.int32(np.int32(a + b) + np.int32(16)) >> np.int32(5)
+                out[row, U(base + x)] = np.int32(np.int32(a + b) + np.int32(16)) >> np.int32(5)
     if n < 32 and angle == 0:
         for y in range(n):
-            value = out[y * n] + ((raw[corner - sign * (1 + y)] - raw[corner]) >> 1)
-            out[y * n] = min(TOP, max(0, value))
+            gap = raw[slot, corner - sign * (1 + y)] - raw[slot, corner]
+            out[row, y * n] = min(TOP, max(0, out[row, y * n] + (gap >> 1)))
 
 
-@njit
+@kernel("void(i2[:,::1],i2[:,::1],i2[:,::1],i8,i8,i8,i8,i8[::1])")
 def fit_factors(plane, luma, first, y, x, n, step, factors):
     """Fit the plane to luma and the first difference on the decoded border (ridge regression).
 
@@ -207,7 +211,7 @@ def fit_factors(plane, luma, first, y, x, n, step, factors):
     factors[1] = min(limit, max(-limit, ((a00 * v - a01 * u) << FACTOR_BITS) // determinant))
 
 
-@njit
+@kernel("void(i8,i8,i8,i8,i2[:,::1],i2[:,::1],i8,i4[::1])")
 def add_colour_detail(mode, n, y, x, source, base, factor, out):
     """Add `factor` times what the decoded `source` plane departs from its own prediction.
 
@@ -220,19 +224,24 @@ def add_colour_detail(mode, n, y, x, source, base, factor, out):
         for j in range(n):
             k = U(i * n + j)
             if turned:
-                gap = np.int32(source[U(y + j), U(x + i)]) - np.int32(base[k])
+                gap = np.int32(source[U(y + j), U(x + i)]) - np.int32(base[0, k])
             else:
-                gap = np.int32(source[U(y + i), U(x + j)]) - np.int32(base[k])
+                gap = np.int32(source[U(y + i), U(x + j)]) - np.int32(base[0, k])
             out[k] += np.int32(weight * np.int32(gap))
 
 
-@njit
-def predict_block(mode, size, y, x, luma, first, raw, smooth, line, factors, other, detail, out):
-    """Predict a block by any mode; the references of the three planes are rows of `raw`, `smooth`.
+@kernel(
+    "void(i8,i8,i8,i8,i2[:,::1],i2[:,::1],i4[:,::1],i4[:,::1],i4[::1],i8[::1],i2[:,::1],i4[::1],i2[:,::1],i8)"
+)
+def predict_block(
+    mode, size, y, x, luma, first, raw, smooth, line, factors, other, detail, out, row
+):
+    """Predict a block by any mode into row `row` of `out`.
 
-    Rows: the plane itself, luma, the first difference. `other` and `detail` are scratch.
+    The references of the plane itself, luma and the first difference are in
+    rows 0, 1 and 2. `line`, `other` and `detail` are scratch.
     """
-    predict(BASE_MODE[mode], size, raw[0], smooth[0], line, out)
+    predict(BASE_MODE[mode], size, raw, smooth, 0, line, out, row)
     if mode < PLAIN_MODES:
         return
     n = 1 << size
@@ -240,28 +249,30 @@ def predict_block(mode, size, y, x, luma, first, raw, smooth, line, factors, oth
         detail[U(i)] = 1 << (FACTOR_BITS - 1)
     for k in range(2):
         if factors[k] != 0:
-            predict(BASE_MODE[mode], size, raw[1 + k], smooth[1 + k], line, other)
-            source = luma if k == 0 else first
-            add_colour_detail(mode, n, y, x, source, other, factors[k], detail)
+            predict(BASE_MODE[mode], size, raw, smooth, 1 + k, line, other, 0)
+            if k == 0:
+                add_colour_detail(mode, n, y, x, luma, other, factors[0], detail)
+            else:
+                add_colour_detail(mode, n, y, x, first, other, factors[1], detail)
     for i in range(n * n):
-        value = np.int32(np.int32(out[U(i)]) + (detail[U(i)] >> np.int32(FACTOR_BITS)))
-        out[U(i)] = min(np.int32(TOP), max(np.int32(0), value))
+        value = np.int32(np.int32(out[row, U(i)]) + (detail[U(i)] >> np.int32(FACTOR_BITS)))
+        out[row, U(i)] = min(np.int32(TOP), max(np.int32(0), value))
 
 
-@njit
-def store_block(plane, y, x, n, mode, prediction, residual, coded):
-    """Write prediction plus residual (if any is `coded`) into the plane, turned upright.
+@kernel("void(i2[:,::1],i8,i8,i8,i8,i2[:,::1],i8,i4[::1],b1)")
+def store_block(plane, y, x, n, mode, prediction, row, residual, coded):
+    """Write row `row` of the prediction, plus the residual if `coded`, into the plane, upright.
 
     `residual` is scratch afterwards.
     """
     turned = is_horizontal(mode)
     if coded:
         for k in range(n * n):
-            value = np.int32(np.int32(prediction[U(k)]) + residual[U(k)])
+            value = np.int32(np.int32(prediction[row, U(k)]) + residual[U(k)])
             residual[U(k)] = min(np.int32(TOP), max(np.int32(0), value))
     else:
         for k in range(n * n):
-            residual[U(k)] = prediction[U(k)]
+            residual[U(k)] = prediction[row, U(k)]
     for i in range(n):
         for j in range(n):
             value = residual[U(i * n + j)]
@@ -271,7 +282,7 @@ def store_block(plane, y, x, n, mode, prediction, residual, coded):
                 plane[U(y + i), U(x + j)] = value
 
 
-@njit
+@kernel("i8(i2[:,::1],i8,i8,i8,i8[::1])")
 def border_direction(plane, y, x, n, histogram):
     """Estimate the dominant direction of the decoded border (after DIMD, Abdoli et al. 2020).
 

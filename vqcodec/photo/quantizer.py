@@ -15,8 +15,8 @@ import math
 
 import numpy as np
 
-from vqcodec.jit import njit
 from vqcodec.photo.contexts import SCAN_BIN, advance, pair_level
+from vqcodec.photo.kernel import kernel
 
 STEPS = 224
 STEPS_PER_OCTAVE = 24
@@ -45,7 +45,7 @@ def profile_offsets(profile: int) -> np.ndarray:
     return offsets
 
 
-@njit
+@kernel("void(i8,i8[:,::1],i8[:,::1])")
 def fill_steps(index, offsets, steps):
     """Fill the steps of all sizes and frequencies for a step index."""
     for size in range(2, 6):
@@ -53,18 +53,18 @@ def fill_steps(index, offsets, steps):
             steps[size, k] = STEP[min(STEPS - 1, max(0, index + offsets[size, k]))]
 
 
-@njit
-def dequantise(values, count, steps, out):
+@kernel("void(i4[::1],i8,i8,i8[:,::1],i8,i4[::1])")
+def dequantise(values, start, count, steps, size, out):
     """Turn values in 1/64 of a step into coefficients in 1/16 of a quarter sample value."""
     for k in range(count):
-        value = values[k]
+        value = values[start + k]
         if value != 0:
-            product = (np.int64(value) * steps[k] + 32) >> VALUE_BITS
+            product = (np.int64(value) * steps[size, k] + 32) >> VALUE_BITS
             value = min(_COEFFICIENT_LIMIT, max(-_COEFFICIENT_LIMIT, product))
         out[k] = value
 
 
-@njit
+@kernel("f8(i8)")
 def escape_bits(value):
     """Approximate bits of a magnitude that escapes the codebook."""
     bits = 1.0
@@ -75,24 +75,40 @@ def escape_bits(value):
     return bits
 
 
-@njit
+@kernel(
+    "Tuple((i8,f4))(f4[:,::1],i8,i8,i8,i8[::1],i8[:,:,::1],f4,f4[:,:,::1],f4[:,::1],u1[:,::1],i4[:,::1],i2[::1],i4[::1])"
+)
 def quantise(
-    x, count, f, weights, weight, coded_costs, pair_costs, lut, codewords, symbols, values
+    x,
+    count,
+    size,
+    level,
+    f,
+    weights,
+    weight,
+    coded_costs,
+    pair_costs,
+    lut,
+    codewords,
+    symbols,
+    values,
 ):
     """Choose codewords and the number of coded pairs of a block: the encoder's search.
 
     Parameters
     ----------
-    x : (count,) float32
-        Coefficients divided by their steps.
+    x : (1, 256) float32
+        Coefficients divided by their steps; `count` of them.
+    size, level : int
+        Log2 of the block's size; level of its number of coded pairs.
     f : (10,) int64
         Features of the block.
-    weights : (bins, 10) int32
-        Regression of the level, by scan bin.
+    weights : (6, bins, 10) int64
+        Regression of the level, by size and scan bin.
     weight : float
         Lagrangian: squared steps a bit.
-    coded_costs : (pairs + 1,) float32
-        Bits to announce that many pairs.
+    coded_costs : (6, 16, pairs + 1) float32
+        Bits to announce that many pairs, by size and level.
     pair_costs : (16, 32) float32
         Bits of each codeword with its signs, and of the escape, by level.
     lut : (16, cells * cells) uint8
@@ -111,32 +127,32 @@ def quantise(
     last = count // 2 - 1
     tail = np.float32(0)
     for k in range(count):
-        tail += x[k] * x[k]
-    while last >= 0 and abs(x[2 * last]) <= 0.42 and abs(x[2 * last + 1]) <= 0.42:
+        tail += x[0, k] * x[0, k]
+    while last >= 0 and abs(x[0, 2 * last]) <= 0.42 and abs(x[0, 2 * last + 1]) <= 0.42:
         last -= 1
-    best = tail + weight * coded_costs[0]
+    best = tail + weight * coded_costs[size, level, 0]
     coded = 0
     f[5] = 0
     f[6] = 0
     f[7] = 0
     spent = np.float32(0)
     for group in range(last + 1):
-        a, b = x[2 * group], x[2 * group + 1]
+        a, b = x[0, 2 * group], x[0, 2 * group + 1]
         size_a, size_b = abs(a), abs(b)
         energy = a * a + b * b
-        level = pair_level(weights[SCAN_BIN[group]], f) >> 1
+        expected = pair_level(weights, size, SCAN_BIN[group], f) >> 1
         symbol = 0
-        cost = energy + weight * pair_costs[level, 0]
+        cost = energy + weight * pair_costs[expected, 0]
         most = max(size_a, size_b)
         value_a = value_b = 0
         if most > 0.35:
             if most < 5.49:
                 cell = int(size_a * LUT_RESOLUTION) * LUT_CELLS + int(size_b * LUT_RESOLUTION)
-                k = np.int64(lut[level, cell])
+                k = np.int64(lut[expected, cell])
                 if k != 0:
                     da = size_a - codewords[k, 0] * np.float32(1 / 64)
                     db = size_b - codewords[k, 1] * np.float32(1 / 64)
-                    other = da * da + db * db + weight * pair_costs[level, k]
+                    other = da * da + db * db + weight * pair_costs[expected, k]
                     if other < cost:
                         cost = other
                         symbol = k
@@ -144,7 +160,7 @@ def quantise(
             if most > 4.0:
                 na, nb = int(size_a + np.float32(0.45)), int(size_b + np.float32(0.45))
                 na, nb = min(na, ESCAPE_LIMIT - 1), min(nb, ESCAPE_LIMIT - 1)
-                bits = pair_costs[level, escape] + escape_bits(na) + escape_bits(nb)
+                bits = pair_costs[expected, escape] + escape_bits(na) + escape_bits(nb)
                 da, db = size_a - np.float32(na), size_b - np.float32(nb)
                 other = da * da + db * db + weight * np.float32(bits)
                 if other < cost:
@@ -158,7 +174,7 @@ def quantise(
         spent += cost
         tail -= energy
         if symbol != 0:
-            total = spent + tail + weight * coded_costs[group + 1]
+            total = spent + tail + weight * coded_costs[size, level, group + 1]
             if total < best:
                 best = total
                 coded = group + 1

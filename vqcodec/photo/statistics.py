@@ -29,14 +29,14 @@ from vqcodec.photo.predict import (
 )
 from vqcodec.photo.quantizer import STEP
 from vqcodec.photo.stream import neighbour_modes, split_context
-from vqcodec.photo.transform import forward, transform_class
+from vqcodec.photo.transform import CLASSES, forward, transform_class
 
 
 @njit
 def gather(
     original, plane, cells, symbols, values, luma, luma_cells, first, first_cells, order,
     kind, step_index, seed, share,
-    forward4, forward8, forward16, forward32, scan16, scan32,
+    forward4, forward8, forward16, forward32, scans,
     covariance4, covariance8, covariance16, energy32,
     samples, sample_features, sample_places, leaf_rows, leaf_places,
     split_counts, mode_counts, direction_counts, filled,
@@ -51,12 +51,12 @@ def gather(
     raw = np.zeros((3, 132), np.int32)
     smooth = np.zeros((3, 132), np.int32)
     line = np.zeros(160, np.int32)
-    prediction = np.zeros(1024, np.int16)
-    other = np.zeros(1024, np.int16)
+    prediction = np.zeros((1, 1024), np.int16)
+    other = np.zeros((1, 1024), np.int16)
     detail = np.zeros(1024, np.int32)
-    residual = np.zeros(1024, np.float32)
-    floats = np.zeros(1024, np.float32)
-    transformed = np.zeros(256, np.float32)
+    residual = np.zeros((1, 1024), np.float32)
+    floats = np.zeros((1, 768), np.float32)
+    transformed = np.zeros((1, 256), np.float32)
     f = np.zeros(FEATURES, np.int64)
     factors = np.zeros(2, np.int64)
     histogram = np.zeros(40, np.int64)
@@ -74,8 +74,8 @@ def gather(
             if y % n != 0 or x % n != 0:
                 continue
             mode, coded = np.int64(cells[row, column, MODE]), np.int64(cells[row, column, CODED])
-            gather_references(plane, order, y, x, n, raw[0], smooth[0])
-            leaf_features(cells, luma_cells, first_cells, kind, raw[0], y, x, n, step, f)
+            gather_references(plane, order, y, x, n, raw, smooth, 0)
+            leaf_features(cells, luma_cells, first_cells, kind, raw, y, x, n, step, f)
             direction = border_direction(plane, y, x, n, histogram)
             context1, context2 = neighbour_modes(cells, y, x)
             if kind != LUMA:
@@ -86,44 +86,59 @@ def gather(
             mode_counts[context1, context2, mode] += 1
             direction_counts[direction, mode] += 1
             if mode > 34:
-                gather_references(luma, order, y, x, n, raw[1], smooth[1])
-                gather_references(first, order, y, x, n, raw[2], smooth[2])
+                gather_references(luma, order, y, x, n, raw, smooth, 1)
+                gather_references(first, order, y, x, n, raw, smooth, 2)
                 fit_factors(plane, luma, first, y, x, n, step, factors)
             predict_block(
-                mode, size, y, x, luma, first, raw, smooth, line, factors, other, detail, prediction
+                mode,
+                size,
+                y,
+                x,
+                luma,
+                first,
+                raw,
+                smooth,
+                line,
+                factors,
+                other,
+                detail,
+                prediction,
+                0,
             )
             turned = is_horizontal(mode)
             energy = np.float32(0)
             for i in range(n):
                 for j in range(n):
                     sample = original[y + j, x + i] if turned else original[y + i, x + j]
-                    gap = np.float32(np.int32(sample) - np.int32(prediction[i * n + j]))
-                    residual[i * n + j] = gap
+                    gap = np.float32(np.int32(sample) - np.int32(prediction[0, i * n + j]))
+                    residual[0, i * n + j] = gap
                     energy += gap * gap
             forward(
-                residual, size, mode, forward4, forward8, forward16, scan16, forward32, scan32,
-                floats, transformed,
+                residual, size, mode, forward4, forward8, forward16, forward32, scans, floats,
+                transformed,
             )  # fmt: skip
             group = transform_class(mode)
             importance = np.float32(1.0 / (delta * delta + energy / (n * n)))
             if size == 2 or size == 3:
                 covariance = covariance4[group] if size == 2 else covariance8[group]
                 for i in range(n * n):
-                    weighted = residual[i] * importance
+                    weighted = residual[0, i] * importance
                     for j in range(n * n):
-                        covariance[i, j] += weighted * residual[j]
+                        covariance[i, j] += weighted * residual[0, j]
             elif size == 4:
                 for i in range(16):
                     for j in range(16):
                         down = across = np.float32(0)
                         for k in range(16):
-                            down += residual[i * 16 + k] * residual[j * 16 + k]
-                            across += residual[k * 16 + i] * residual[k * 16 + j]
+                            down += residual[0, i * 16 + k] * residual[0, j * 16 + k]
+                            across += residual[0, k * 16 + i] * residual[0, k * 16 + j]
                         covariance16[group, 0, i, j] += down * importance
                         covariance16[group, 1, i, j] += across * importance
             else:
                 for k in range(256):
-                    energy32[scan32[k]] += transformed[k] * transformed[k] * importance
+                    energy32[scans[CLASSES, k]] += (
+                        transformed[0, k] * transformed[0, k] * importance
+                    )
             leaf = filled[1]
             if leaf < leaf_rows.shape[0]:
                 for i in range(FEATURES):
@@ -137,8 +152,8 @@ def gather(
                 chosen = (random >> 16) < share
                 k = filled[0]
                 if chosen and k < samples.shape[0]:
-                    samples[k, 0] = transformed[2 * g] / delta
-                    samples[k, 1] = transformed[2 * g + 1] / delta
+                    samples[k, 0] = transformed[0, 2 * g] / delta
+                    samples[k, 1] = transformed[0, 2 * g + 1] / delta
                     for i in range(FEATURES):
                         sample_features[k, i] = f[i]
                     sample_places[k, 0] = size

@@ -40,6 +40,7 @@ from vqcodec.photo.contexts import (
     set_cells,
     sixth,
 )
+from vqcodec.photo.kernel import kernel
 from vqcodec.photo.mixing import code_mixed
 from vqcodec.photo.predict import (
     MODE_COUNT,
@@ -60,7 +61,7 @@ UNIT_OFFSETS = 8  # offsets of a unit's step: -4..3 quarter octaves
 QUARTER_OCTAVE = 6
 
 
-@njit(signature_or_function="void(i8[::1],i8,i8,i8,i8,i8,i8,i8)")
+@kernel("void(i8[::1],i8,i8,i8,i8,i8,i8,i8)")
 def _place(at, element, c0, c1, c2, c3, c4, c5):
     """Point the six inputs of an element at the rows of their contexts."""
     nodes = NODES[element]
@@ -72,7 +73,7 @@ def _place(at, element, c0, c1, c2, c3, c4, c5):
     at[5] = BASE[element, 5] + c5 * nodes
 
 
-@njit(signature_or_function="i8(u8[::1],u1[::1],b1,i8)")
+@kernel("i8(u8[::1],u1[::1],b1,i8)")
 def _code_raw(state, buffer, encoding, bit):
     if encoding:
         encode_with(state, buffer, 32768, bit)
@@ -80,7 +81,7 @@ def _code_raw(state, buffer, encoding, bit):
     return decode_with(state, buffer, 32768)
 
 
-@njit
+@kernel("i8(i4[:,:,::1],i8,i8,i8)")
 def split_context(cells, y, x, size):
     """Count the neighbours (left, upper) that lie in smaller blocks."""
     count = 0
@@ -91,7 +92,7 @@ def split_context(cells, y, x, size):
     return count
 
 
-@njit
+@kernel("UniTuple(i8,2)(i4[:,:,::1],i8,i8)")
 def neighbour_modes(cells, y, x):
     """Return the modes to the left and above."""
     left = np.int64(cells[y >> 2, (x >> 2) - 1, MODE]) if x > 0 else NO_MODE
@@ -99,7 +100,7 @@ def neighbour_modes(cells, y, x):
     return left, above
 
 
-@njit
+@kernel
 def _neighbour_class(cells, symbols, classes, order, row, column, size, group):
     """Class of the pair at the same place of a neighbouring block of the same size."""
     if cells[row, column, SIZE] != size:
@@ -110,7 +111,7 @@ def _neighbour_class(cells, symbols, classes, order, row, column, size, group):
     return np.int64(classes[symbols[order[row & mask, column & mask] * 8 + group]])
 
 
-@njit
+@kernel
 def _code_offset(state, buffer, encoding, contexts, offsets, row, column):
     """Code the step offset of a unit, in the context of its neighbours'."""
     left = offsets[row, column - 1] if column > 0 else 0
@@ -128,7 +129,7 @@ def _code_offset(state, buffer, encoding, contexts, offsets, row, column):
     offsets[row, column] = node - UNIT_OFFSETS - 4
 
 
-@njit
+@kernel
 def _code_split(
     state, buffer, encoding, states, first_w, second_w, at,
     cells, luma_cells, first_cells, kind, raw, y, x, size, step, f, split,
@@ -143,7 +144,7 @@ def _code_split(
     neighbour_means(cells, y, x, n, f)
     rough = most = 0
     for i in range(n, 3 * n):
-        gap = abs(np.int64(raw[i + 1]) - np.int64(raw[i]))
+        gap = abs(np.int64(raw[0, i + 1]) - np.int64(raw[0, i]))
         rough += gap
         most = max(most, gap)
     roughness = min(15, (rough * 96) // (n * step))
@@ -170,7 +171,7 @@ def _code_split(
     )  # fmt: skip
 
 
-@njit
+@kernel
 def _code_mode(
     state, buffer, encoding, states, first_w, second_w, at,
     cells, luma_cells, first_cells, kind, y, x, size, direction, mode,
@@ -199,7 +200,7 @@ def _code_mode(
     return min(node - 64, MODES - 1)
 
 
-@njit
+@kernel
 def _code_count(
     state, buffer, encoding, states, first_w, second_w, at,
     cells, luma_cells, kind, y, x, size, mode, level, f, coded,
@@ -266,7 +267,7 @@ def _code_count(
     return min(value, pairs)
 
 
-@njit
+@kernel
 def _code_escape(
     state, buffer, encoding, states, first_w, second_w, at, size, component, level, position, value
 ):
@@ -297,7 +298,7 @@ def _code_escape(
     return min(result - 1, ESCAPE_LIMIT - 1)
 
 
-@njit
+@kernel
 def _code_pairs(
     state, buffer, encoding, states, first_w, second_w, at,
     cells, symbols, classes, order, tree_left, tree_right, path, codewords, weights,
@@ -312,7 +313,7 @@ def _code_pairs(
     previous = 0
     for group in range(coded):
         position = SCAN_BIN[group]
-        level = pair_level(weights[position], f)
+        level = pair_level(weights, size, position, f)
         near, mid = sixth(f[5]), sixth(f[6])
         left = above = 0
         if x > 0:
@@ -383,7 +384,7 @@ def code_plane(
     state, buffer, encoding, states, first_w, second_w, offset_contexts,
     plane, cells, symbols, values, luma, luma_cells, first, first_cells, order, offsets,
     kind, step_index, code_offsets, profile,
-    dense4, dense8, pair16, scan16, dct32, scan32,
+    dense4, dense8, pair16, dct32, scans,
     codewords, classes, tree_left, tree_right, path, pair_weights, coded_weights,
 ):  # fmt: skip
     """Encode or decode a plane whose sides are multiples of 32.
@@ -409,8 +410,8 @@ def code_plane(
     raw = np.zeros((3, 132), np.int32)
     smooth = np.zeros((3, 132), np.int32)
     line = np.zeros(160, np.int32)
-    prediction = np.zeros(1024, np.int16)
-    other = np.zeros(1024, np.int16)
+    prediction = np.zeros((1, 1024), np.int16)
+    other = np.zeros((1, 1024), np.int16)
     detail = np.zeros(1024, np.int32)
     residual = np.zeros(1024, np.int32)
     coefficients = np.zeros(256, np.int32)
@@ -442,12 +443,12 @@ def code_plane(
                 y, x, size = stack[depth, 0], stack[depth, 1], stack[depth, 2]
                 n = 1 << size
                 row, column = y >> 2, x >> 2
-                gather_references(plane, order, y, x, n, raw[0], smooth[0])
+                gather_references(plane, order, y, x, n, raw, smooth, 0)
                 if size > 2:
                     split = 1 if cells[row, column, SIZE] < size else 0
                     split = _code_split(
                         state, buffer, encoding, states, first_w, second_w, at,
-                        cells, luma_cells, first_cells, kind, raw[0], y, x, size, step, f, split,
+                        cells, luma_cells, first_cells, kind, raw, y, x, size, step, f, split,
                     )  # fmt: skip
                     if split == 1:
                         half = n >> 1
@@ -457,7 +458,7 @@ def code_plane(
                             stack[depth, 2] = size - 1
                             depth += 1
                         continue
-                leaf_features(cells, luma_cells, first_cells, kind, raw[0], y, x, n, step, f)
+                leaf_features(cells, luma_cells, first_cells, kind, raw, y, x, n, step, f)
                 direction = border_direction(plane, y, x, n, histogram)
                 mode = _code_mode(
                     state, buffer, encoding, states, first_w, second_w, at,
@@ -466,7 +467,7 @@ def code_plane(
                 )  # fmt: skip
                 if kind == LUMA:
                     mode = min(mode, 34)
-                level = coded_level(coded_weights[size], f)
+                level = coded_level(coded_weights, size, f)
                 coded = _code_count(
                     state, buffer, encoding, states, first_w, second_w, at,
                     cells, luma_cells, kind, y, x, size, mode, level, f,
@@ -476,24 +477,23 @@ def code_plane(
                 _code_pairs(
                     state, buffer, encoding, states, first_w, second_w, at,
                     cells, symbols, classes, order, tree_left, tree_right, path, codewords,
-                    pair_weights[size], kind, y, x, size, mode, f, coded, values, base,
+                    pair_weights, kind, y, x, size, mode, f, coded, values, base,
                 )  # fmt: skip
                 if encoding:
                     continue
-                here = values[2 * base : 2 * base + 256]
                 if mode > 34:
-                    gather_references(luma, order, y, x, n, raw[1], smooth[1])
-                    gather_references(first, order, y, x, n, raw[2], smooth[2])
+                    gather_references(luma, order, y, x, n, raw, smooth, 1)
+                    gather_references(first, order, y, x, n, raw, smooth, 2)
                     fit_factors(plane, luma, first, y, x, n, step, factors)
                 predict_block(
                     mode, size, y, x, luma, first, raw, smooth, line, factors, other, detail,
-                    prediction,
+                    prediction, 0,
                 )  # fmt: skip
                 if coded > 0:
-                    dequantise(here, 2 * coded, steps[size], coefficients)
+                    dequantise(values, 2 * base, 2 * coded, steps, size, coefficients)
                     inverse(
                         coefficients, 2 * coded, size, mode,
-                        dense4, dense8, pair16, scan16, dct32, scan32, work, residual,
+                        dense4, dense8, pair16, dct32, scans, work, residual,
                     )  # fmt: skip
-                store_block(plane, y, x, n, mode, prediction, residual, coded > 0)
-                set_cells(cells, y, x, size, mode, coded, here, COEFFICIENTS[size])
+                store_block(plane, y, x, n, mode, prediction, 0, residual, coded > 0)
+                set_cells(cells, y, x, size, mode, coded, values, 2 * base, COEFFICIENTS[size])

@@ -80,7 +80,7 @@ class Statistics:
         gather(
             original, state.planes[number], state.cells[number], state.symbols, state.values,
             *state.references(self.kind), state.order, self.kind, step, 12345 + step,
-            20000, *tables._forward[min(self.kind, 1)], transforms[3], transforms[5],
+            20000, *tables._forward[min(self.kind, 1)], transforms[4],
             self.covariance4, self.covariance8, self.covariance16, self.energy32,
             self.samples, self.sample_features, self.sample_places,
             self.leaf_rows, self.leaf_places,

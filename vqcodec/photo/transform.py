@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.jit import njit
+from vqcodec.photo.kernel import kernel
 from vqcodec.photo.predict import BASE_MODE
 
 U = np.uint64  # for indices, see _multiply
@@ -28,7 +28,7 @@ COEFFICIENTS = np.array([0, 0, 16, 64, 256, 256], np.int64)  # by log2 of the si
 KEPT = 16  # frequencies a side that 32 x 32 keeps
 
 
-@njit
+@kernel("i8(i8)")
 def transform_class(mode):
     """Return the class of a mode: planar, mean, or one of nine pairs of directions."""
     mode = BASE_MODE[mode]
@@ -39,9 +39,11 @@ def transform_class(mode):
     return 2 + (mode - 18) // 2
 
 
-@njit
-def _multiply(a, rows, inner, b, start, stride, out, to):
-    """``a @ b`` for 16 columns of b: rows of a (flat) are `inner` long, those of b `stride`.
+@kernel("void(f4[:,::1],i8,i8,i8,f4[:,::1],i8,i8,i8,f4[:,::1],i8)")
+def _multiply(a, a_row, rows, inner, b, b_row, start, stride, out, to):
+    """``a @ b`` for 16 columns of b: rows of a are `inner` long, those of b `stride`.
+
+    Matrices are flat rows of larger tables.
 
     Sixteen sums in registers; indices are unsigned, as that spares the checks
     for negative ones and lets the compiler use vector instructions.
@@ -51,67 +53,70 @@ def _multiply(a, rows, inner, b, start, stride, out, to):
         s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = zero
         s8 = s9 = sa = sb = sc = sd = se = sf = zero
         for j in range(inner):
-            w = a[U(r * inner + j)]
+            w = a[a_row, U(r * inner + j)]
             k = U(start + j * stride)
-            s0 += w * b[k]
-            s1 += w * b[k + U(1)]
-            s2 += w * b[k + U(2)]
-            s3 += w * b[k + U(3)]
-            s4 += w * b[k + U(4)]
-            s5 += w * b[k + U(5)]
-            s6 += w * b[k + U(6)]
-            s7 += w * b[k + U(7)]
-            s8 += w * b[k + U(8)]
-            s9 += w * b[k + U(9)]
-            sa += w * b[k + U(10)]
-            sb += w * b[k + U(11)]
-            sc += w * b[k + U(12)]
-            sd += w * b[k + U(13)]
-            se += w * b[k + U(14)]
-            sf += w * b[k + U(15)]
+            s0 += w * b[b_row, k]
+            s1 += w * b[b_row, k + U(1)]
+            s2 += w * b[b_row, k + U(2)]
+            s3 += w * b[b_row, k + U(3)]
+            s4 += w * b[b_row, k + U(4)]
+            s5 += w * b[b_row, k + U(5)]
+            s6 += w * b[b_row, k + U(6)]
+            s7 += w * b[b_row, k + U(7)]
+            s8 += w * b[b_row, k + U(8)]
+            s9 += w * b[b_row, k + U(9)]
+            sa += w * b[b_row, k + U(10)]
+            sb += w * b[b_row, k + U(11)]
+            sc += w * b[b_row, k + U(12)]
+            sd += w * b[b_row, k + U(13)]
+            se += w * b[b_row, k + U(14)]
+            sf += w * b[b_row, k + U(15)]
         k = U(to + r * 16)
-        out[k], out[k + U(1)], out[k + U(2)], out[k + U(3)] = s0, s1, s2, s3
-        out[k + U(4)], out[k + U(5)], out[k + U(6)], out[k + U(7)] = s4, s5, s6, s7
-        out[k + U(8)], out[k + U(9)], out[k + U(10)], out[k + U(11)] = s8, s9, sa, sb
-        out[k + U(12)], out[k + U(13)], out[k + U(14)], out[k + U(15)] = sc, sd, se, sf
+        out[0, k], out[0, k + U(1)], out[0, k + U(2)], out[0, k + U(3)] = s0, s1, s2, s3
+        out[0, k + U(4)], out[0, k + U(5)], out[0, k + U(6)], out[0, k + U(7)] = s4, s5, s6, s7
+        out[0, k + U(8)], out[0, k + U(9)], out[0, k + U(10)], out[0, k + U(11)] = s8, s9, sa, sb
+        out[0, k + U(12)], out[0, k + U(13)], out[0, k + U(14)], out[0, k + U(15)] = sc, sd, se, sf
 
 
-@njit
-def forward(residual, size, mode, dense4, dense8, pair16, scan16, dct32, scan32, work, out):
-    """Transform a residual (float32, flat); return the number of coefficients.
+@kernel("i8(f4[:,::1],i8,i8,f4[:,::1],f4[:,::1],f4[:,::1],f4[:,::1],i4[:,::1],f4[:,::1],f4[:,::1])")
+def forward(residual, size, mode, dense4, dense8, pair16, dct32, scans, work, out):
+    """Transform a residual (float32, one row); return the number of coefficients.
 
-    Bases are flat: `dense4` and `dense8` (class, sample, coefficient),
-    `pair16` (class, side, ...) and `dct32` (side, ...), where side 0 is
-    (frequency, row) and side 1 is (column, frequency). `work` holds 768 values.
+    Bases are flat: `dense4` and `dense8` (class, sample x coefficient);
+    `pair16` (two rows a class) and `dct32` (two rows): the first row is
+    (frequency, line), the second (column, frequency). `work` is (1, 768).
     """
     kind = transform_class(mode)
     if size == 2:
-        _multiply(residual, 1, 16, dense4[kind], 0, 16, out, 0)
+        _multiply(residual, 0, 1, 16, dense4, kind, 0, 16, out, 0)
         return 16
     if size == 3:
         for block in range(4):
-            _multiply(residual, 1, 64, dense8[kind], 16 * block, 64, out, 16 * block)
+            _multiply(residual, 0, 1, 64, dense8, kind, 16 * block, 64, out, 16 * block)
         return 64
-    n = 1 << size
-    pair = pair16[kind] if size == 4 else dct32
-    scan = scan16[kind] if size == 4 else scan32
-    _multiply(residual, n, n, pair[1], 0, KEPT, work, 0)
-    _multiply(pair[0], KEPT, n, work, 0, KEPT, work, 512)
+    if size == 4:
+        _multiply(residual, 0, 16, 16, pair16, 2 * kind + 1, 0, KEPT, work, 0)
+        _multiply(pair16, 2 * kind, KEPT, 16, work, 0, 0, KEPT, work, 512)
+    else:
+        kind = CLASSES
+        _multiply(residual, 0, 32, 32, dct32, 1, 0, KEPT, work, 0)
+        _multiply(dct32, 0, KEPT, 32, work, 0, 0, KEPT, work, 512)
     for k in range(256):
-        out[U(k)] = work[U(512 + scan[U(k)])]
+        out[0, U(k)] = work[0, U(512 + scans[kind, U(k)])]
     return 256
 
 
-@njit
-def _separable_inverse(values, count, n, rows, columns, scan, work, out):
-    """``rows.T @ values @ columns``, skipping zeros; `work` holds 768 values."""
+@kernel("void(i4[::1],i8,i8,i4[:,:,::1],i8,i4[:,:,::1],i8,i4[:,::1],i8,i4[::1],i4[::1])")
+def _separable_inverse(values, count, n, rows, row, columns, column, scans, scan, work, out):
+    """``rows[row].T @ values @ columns[column]``, skipping zeros; `work` holds 768 values."""
     for k in range(256):
         work[U(k)] = 0
     top = 0
     for k in range(count):
         if values[k] != 0:
-            work[U(scan[k])] = values[k]
-            top = max(top, scan[k] >> 4)
+            place = scans[scan, k]
+            work[U(place)] = values[k]
+            top = max(top, place >> 4)
     half = np.int32(1 << (BASIS_BITS - 1))
     for u in range(top + 1):
         base = 256 + u * n
@@ -121,7 +126,7 @@ def _separable_inverse(values, count, n, rows, columns, scan, work, out):
             value = np.int32(work[U(u * 16 + v)])
             if value != 0:
                 for j in range(n):
-                    work[U(base + j)] += np.int32(value * columns[U(v), U(j)])
+                    work[U(base + j)] += np.int32(value * columns[column, U(v), U(j)])
         for j in range(n):
             work[U(base + j)] >>= np.int32(BASIS_BITS)
     for i in range(n):
@@ -129,7 +134,7 @@ def _separable_inverse(values, count, n, rows, columns, scan, work, out):
         for j in range(n):
             out[U(base + j)] = _HALF
         for u in range(top + 1):
-            weight = np.int32(rows[U(u), U(i)])
+            weight = np.int32(rows[row, U(u), U(i)])
             start = 256 + u * n
             for j in range(n):
                 out[U(base + j)] += np.int32(weight * work[U(start + j)])
@@ -137,29 +142,36 @@ def _separable_inverse(values, count, n, rows, columns, scan, work, out):
             out[U(base + j)] >>= _SHIFT
 
 
-@njit
-def inverse(values, count, size, mode, dense4, dense8, pair16, scan16, dct32, scan32, work, out):
+@kernel(
+    "void(i4[::1],i8,i8,i8,i4[:,:,::1],i4[:,:,::1],i4[:,:,::1],i4[:,:,::1],i4[:,::1],i4[::1],i4[::1])"
+)
+def inverse(values, count, size, mode, dense4, dense8, pair16, dct32, scans, work, out):
     """Turn the first `count` coefficients (int32, in 1/16) into a residual (int32, flat).
 
-    `dense4` and `dense8` are (class, coefficient, sample); all int32.
+    `dense4` and `dense8` are (class, coefficient, sample), `pair16` is
+    (2 class + side, frequency, place), `dct32` (1, frequency, place), `scans`
+    (class, 256) with that of 32 x 32 last; all int32.
     """
     kind = transform_class(mode)
     if size == 5:
-        _separable_inverse(values, count, 32, dct32, dct32, scan32, work, out)
+        _separable_inverse(values, count, 32, dct32, 0, dct32, 0, scans, CLASSES, work, out)
         return
     if size == 4:
         _separable_inverse(
-            values, count, 16, pair16[kind, 0], pair16[kind, 1], scan16[kind], work, out
+            values, count, 16, pair16, 2 * kind, pair16, 2 * kind + 1, scans, kind, work, out
         )
         return
     n = 1 << (2 * size)
-    basis = dense4[kind] if size == 2 else dense8[kind]
     for q in range(n):
         out[U(q)] = _HALF
     for k in range(count):
         value = np.int32(values[U(k)])
         if value != 0:
-            for q in range(n):
-                out[U(q)] += np.int32(value * basis[U(k), U(q)])
+            if size == 2:
+                for q in range(n):
+                    out[U(q)] += np.int32(value * dense4[kind, U(k), U(q)])
+            else:
+                for q in range(n):
+                    out[U(q)] += np.int32(value * dense8[kind, U(k), U(q)])
     for q in range(n):
         out[U(q)] >>= _SHIFT
