@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import struct
+import threading
 import warnings
 import zlib
 from pathlib import Path
@@ -300,6 +302,16 @@ def test_a_pipe_is_a_source() -> None:
             return self.data.readinto(buffer)
 
     assert load_image(Pipe()).width == 34
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_named_pipe_is_a_source(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(WHOLE,))
+    writer.start()
+    assert load_image(pipe).width == 200
+    writer.join()
 
 
 def test_an_image_inside_a_longer_file_is_read_from_where_it_starts() -> None:

@@ -55,22 +55,13 @@ def compare(
         raise typer.BadParameter("standard input can be read only once")
     options.use_threads(threads)
     console = Console(quiet, as_json)
-    settings: dict[str, Any] = {"limits": options.limits_of(max_pixels)}
-    if codebook:
-        from vqcodec.codebook import Codebook
-
-        settings["codebook"] = Codebook.load(codebook, settings["limits"])
+    limits = options.limits_of(max_pixels)
+    book = options.load_codebook(codebook, limits)
     from vqcodec import api
 
     with console.progress(shown(coded)) as progress:
-        report = dict(
-            api.compare(
-                streams.read_source(original),
-                streams.read_source(coded),
-                progress=progress,
-                **settings,
-            )
-        )
+        first, second = streams.read_source(original), streams.read_source(coded)
+        report = api.compare(first, second, codebook=book, progress=progress, limits=limits)
     if as_json:
         console.result({"original": original, "coded": coded, **report})
     else:

@@ -58,11 +58,8 @@ def decode(
     options.one_stdout(as_json, jobs)
     if dry_run:
         return console.rehearse(jobs)
-    settings: dict[str, Any] = {"region": region, "limits": options.limits_of(max_pixels)}
-    if codebook:
-        from vqcodec.codebook import Codebook
-
-        settings["codebook"] = Codebook.load(codebook, settings["limits"])
+    limits = options.limits_of(max_pixels)
+    book = options.load_codebook(codebook, limits)
 
     def work(job: names.Job) -> None:
         from vqcodec import api
@@ -73,9 +70,11 @@ def decode(
         with console.progress(f"decoding {shown(job.source)}") as progress:
             image = api.decode(
                 streams.read_source(job.source),
+                region=region,
+                codebook=book,
                 folders=[Path.cwd()],
                 progress=progress,
-                **settings,
+                limits=limits,
             )
         notes: tuple[str, ...] = ()
 

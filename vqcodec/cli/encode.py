@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -121,10 +122,9 @@ def encode(
         return console.rehearse(jobs)
     if save_codebook:
         streams.refuse_existing(save_codebook, force)
-    work = _Encoder(console, wishes, options.limits_of(max_pixels), force)
-    if codebook:
-        work.load_codebook(codebook)
-    work.save_codebook = save_codebook
+    limits = options.limits_of(max_pixels)
+    book = options.load_codebook(codebook, limits)
+    work = _Encoder(console, wishes, limits, force, book, save_codebook)
     return console.each(jobs, work)
 
 
@@ -133,23 +133,16 @@ def _coded_name(name: str) -> str:
     return stem + (".vqa" if suffix.lower() in names.SOUNDS else ".vqi")
 
 
+@dataclass(frozen=True)
 class _Encoder:
     """Encodes one file after the other with the same wishes."""
 
-    def __init__(
-        self, console: Console, wishes: dict[str, Any], limits: Limits, force: bool
-    ) -> None:
-        self.console = console
-        self.wishes = wishes
-        self.limits = limits
-        self.force = force
-        self.codebook: Codebook | None = None
-        self.save_codebook: str | None = None
-
-    def load_codebook(self, path: str) -> None:
-        from vqcodec.codebook import Codebook
-
-        self.codebook = Codebook.load(path, self.limits)
+    console: Console
+    wishes: dict[str, Any]
+    limits: Limits
+    force: bool
+    codebook: Codebook | None
+    save_codebook: str | None
 
     def __call__(self, job: names.Job) -> None:
         from vqcodec import api

@@ -6,12 +6,15 @@ import dataclasses
 import enum
 import os
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vqcodec.cli.names import PIPE, Job
 from vqcodec.container import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from vqcodec.codebook import Codebook
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -74,6 +77,15 @@ def one_stdout(as_json: bool, jobs: list[Job]) -> None:
     """Refuse, as wrong usage, JSON and data on the same standard output."""
     if as_json and any(job.target == PIPE for job in jobs):
         raise typer.BadParameter("--json and -o - both want standard output; give one")
+
+
+def load_codebook(path: str | None, limits: Limits) -> Codebook | None:
+    """Read the codebook that an option names."""
+    if path is None:
+        return None
+    from vqcodec.codebook import Codebook
+
+    return Codebook.load(path, limits)
 
 
 def use_threads(count: int | None) -> None:

@@ -17,7 +17,7 @@ from vqcodec.container import DEFAULT_LIMITS, Limits
 from vqcodec.errors import LimitError, MediaError, ParameterError, VQError
 from vqcodec.files import atomic_file
 from vqcodec.media.image import Source
-from vqcodec.media.reading import open_input
+from vqcodec.media.reading import open_input, seekable
 from vqcodec.metadata import Metadata
 
 MAX_CHANNELS = 255
@@ -190,20 +190,20 @@ def _opened(source: Any, name: str) -> Iterator[tuple[Any, int]]:
 
     if isinstance(source, bytes | bytearray | memoryview):
         source = io.BytesIO(source)
-    elif hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
-        source = io.BytesIO(source.read())
     try:
         with contextlib.ExitStack() as stack:
             if isinstance(source, str | os.PathLike):
                 source = stack.enter_context(open_input(source, "a sound"))
-            start = source.tell()
-            size = source.seek(0, os.SEEK_END) - start
-            source.seek(start)
+            source = seekable(source)
+            size = source.seek(0, os.SEEK_END)
+            source.seek(0)
             if size == 0:
                 raise MediaError(f"{name} is empty")
             yield stack.enter_context(soundfile.SoundFile(source)), size
     except VQError:
         raise
+    except OSError as error:
+        raise MediaError(f"cannot read {name}: {error.strerror or error}") from None
     except MemoryError:
         raise LimitError(f"{name} is too large for the memory of this machine") from None
     except (RuntimeError, ValueError, TypeError):  # libsndfile's errors are RuntimeErrors

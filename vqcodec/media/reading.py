@@ -78,17 +78,19 @@ def load_image(
         with open_input(source, "an image") as file:
             return _decode(file, str(source), limits)
     if not isinstance(source, np.ndarray) and hasattr(source, "read"):
-        name = str(getattr(source, "name", "<stream>"))
-        at_start = hasattr(source, "seek") and source.seekable() and source.tell() == 0
-        return _decode(source if at_start else io.BytesIO(source.read()), name, limits)
+        return _decode(source, str(getattr(source, "name", "<stream>")), limits)
     image = Image(np.asarray(source), source=Source("<array>"))
     _check_size(image.width, image.height, "the image", limits)
     return image
 
 
 def _decode(file: BinaryIO, name: str, limits: Limits) -> Image:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
+    try:
+        file = seekable(file)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+    except OSError as error:
+        raise MediaError(f"cannot read {name}: {error.strerror or error}") from None
     if size == 0:
         raise MediaError(f"{name} is empty")
     with _border(name, limits):
@@ -122,6 +124,13 @@ def open_input(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
         raise MediaError(f"cannot read {path}: {reason}") from None
     with file:
         yield file
+
+
+def seekable(file: BinaryIO) -> BinaryIO:
+    """Return a file that starts at 0 and can be sought in; what is none is read into memory."""
+    if hasattr(file, "seekable") and file.seekable() and file.tell() == 0:
+        return file
+    return io.BytesIO(file.read())
 
 
 @contextlib.contextmanager
@@ -168,9 +177,8 @@ def _from_pillow(image: PIL.Image.Image, source: Source, limits: Limits) -> Imag
         count = getattr(image, "n_frames", 2)
         source = _noted(source, [f"{source.name} holds {count} pictures; only the first is used"])
     image.load()
-    _check_size(
-        image.width, image.height, source.name, limits
-    )  # some formats know their size only now
+    # Some formats know their true size only now.
+    _check_size(image.width, image.height, source.name, limits)
     metadata, notes = collect_metadata(image, limits)
     image, more, keeps_profile = _to_plain_mode(image, source.name, metadata.icc)
     if not keeps_profile:
