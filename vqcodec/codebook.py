@@ -27,7 +27,13 @@ import numpy as np
 
 from vqcodec import container
 from vqcodec.container import DEFAULT_LIMITS, ByteReader, Chunk, Kind, Limits, pack_varint
-from vqcodec.errors import CodebookError, FormatError, LimitError, MissingCodebookError
+from vqcodec.errors import (
+    ChecksumError,
+    CodebookError,
+    FormatError,
+    LimitError,
+    MissingCodebookError,
+)
 from vqcodec.metadata import inflate
 
 KINDS = ("patch", "photo", "audio", "frames", "palette")
@@ -98,7 +104,7 @@ class Codebook:
         ]
         if self.provenance:
             chunks.append(Chunk("p", zlib.compress(self.provenance.encode(), 9)))
-        return container.pack(Kind.CODEBOOK, _header(self), chunks)
+        return container.pack(Kind.CODEBOOK, _header(self), chunks, self._check())
 
     @classmethod
     def from_bytes(cls, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Codebook:
@@ -150,7 +156,13 @@ class Codebook:
                 raise FormatError(f"the codebook holds array {name!r} twice")
             arrays[name] = array
         provenance = b"".join(inflate(p, limits.metadata) for p in opened.all("p")[:1])
-        return cls(kind, config, arrays, provenance.decode("utf-8", "replace"))
+        book = cls(kind, config, arrays, provenance.decode("utf-8", "replace"))
+        if opened.check != book._check():
+            raise ChecksumError("the codebook does not match its checksum: damaged file")
+        return book
+
+    def _check(self) -> int:
+        return container.sample_check(self.identity)
 
 
 def find_codebook(

@@ -8,8 +8,9 @@ encoding, so a mangled transfer shows), then chunks up to and including END::
               payload
               CRC-32 of type and payload (4 bytes, little-endian)
 
-    'H'     first: one byte ``version << 4 | kind``, then what the kind wants
-    'E'     last: empty, or 2 bytes of check on the decoded samples
+    'H'     first: its payload is one byte ``version << 4 | kind``, then what the kind wants
+    'E'     last, five bytes in all: the type, and the CRC-32 of the decoded samples
+            (4 bytes, little-endian; 0 where it is not stated)
 
 As in PNG, the letter's case tells a decoder what to do with a type it does not
 know: upper case is critical (the file cannot be decoded without it), lower
@@ -130,7 +131,7 @@ class ByteReader:
         if shift and byte == 0:
             raise FormatError(f"the {self.name} holds an integer with needless zero bytes")
         if value > limit:
-            raise LimitError(f"the {self.name} holds {value}, above the limit of {limit}")
+            raise LimitError(f"the {self.name} claims {value}, above the limit of {limit}")
         return value
 
     def rest(self) -> bytes:
@@ -162,8 +163,8 @@ def begin(kind: Kind, header: bytes) -> bytes:
 
 
 def end(check: int | None = None) -> bytes:
-    """Return the END chunk, with the 16-bit check of the decoded samples if there is one."""
-    return pack_chunk(Chunk(END, b"" if check is None else check.to_bytes(2, "little")))
+    """Return END, with the check of the decoded samples if there is one."""
+    return END.encode() + (check or 0).to_bytes(4, "little")
 
 
 def pack(kind: Kind, header: bytes, chunks: Iterable[Chunk], check: int | None = None) -> bytes:
@@ -172,11 +173,11 @@ def pack(kind: Kind, header: bytes, chunks: Iterable[Chunk], check: int | None =
 
 
 def sample_check(*parts: bytes | memoryview) -> int:
-    """Return the 16-bit check of decoded samples: their CRC-32, its halves XORed."""
-    checksum = 0
+    """Return the check of decoded samples, given in order: their CRC-32."""
+    check = 0
     for part in parts:
-        checksum = zlib.crc32(part, checksum)
-    return checksum >> 16 ^ checksum & 0xFFFF
+        check = zlib.crc32(part, check)
+    return check
 
 
 # --- reading ------------------------------------------------------------------
@@ -248,6 +249,11 @@ class Container:
                     f"the file needs a feature (chunk {entry.type!r}) that this version lacks"
                 )
 
+    def verify(self) -> None:
+        """Read every chunk and check it; the first damaged one raises `ChecksumError`."""
+        for entry in self.entries:
+            entry.read(self.file)
+
     @property
     def size(self) -> int:
         """Length of the whole file in bytes."""
@@ -296,11 +302,8 @@ def open_container(source: bytes | BinaryIO, limits: Limits = DEFAULT_LIMITS) ->
         kind = Kind(number)
     except ValueError:
         raise FormatError(f"the file is of unknown kind {number}") from None
-    tail = entries[-1].read(file).payload
-    if len(tail) not in (0, 2):
-        raise FormatError("the END chunk has a wrong length")
-    check = int.from_bytes(tail, "little") if tail else None
-    return Container(file, kind, header[1:], tuple(entries[1:-1]), check)
+    check = int.from_bytes(entries[-1].read_part(file, 0, 4), "little")
+    return Container(file, kind, header[1:], tuple(entries[1:-1]), check or None)
 
 
 def _exactly(file: BinaryIO, count: int) -> bytes:
@@ -323,10 +326,14 @@ def _directory(file: BinaryIO, limits: Limits) -> Iterator[Entry]:
         type = chr(head[0])
         if not (type.isascii() and type.isalpha()):
             raise FormatError(f"byte {head[0]:#04x} is no chunk type: damaged file")
-        reader = ByteReader(head[1:], "chunk length")
-        length = reader.varint(limits.chunk)
-        entry = Entry(type, position + 1 + reader.position, length)
-        position = entry.offset + length + 4
+        if type == END:
+            entry = Entry(END, position + 1, 4)
+            position += 5
+        else:
+            reader = ByteReader(head[1:], "chunk length")
+            length = reader.varint(limits.chunk)
+            entry = Entry(type, position + 1 + reader.position, length)
+            position = entry.offset + length + 4
         if position > size:
             raise TruncatedError(f"the file is truncated inside chunk {type!r}")
         seen += 1

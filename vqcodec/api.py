@@ -1,0 +1,449 @@
+"""The whole pipeline on one page: what the command line and Python users call.
+
+Every function accepts paths, bytes, open binary files, arrays, Pillow images
+and `vqcodec.media` values alike; a `target` is a path or an open binary file
+and gets the result written, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import PIL.Image
+
+from vqcodec.codebook import Codebook, find_codebook
+from vqcodec.container import DEFAULT_LIMITS, Container, Kind, Limits, looks_like, open_container
+from vqcodec.errors import CodebookError, FormatError, MediaError, ParameterError
+from vqcodec.files import write_atomically
+from vqcodec.media import Image, load_image, save_image
+
+Source = Any
+Target = str | os.PathLike[str] | BinaryIO
+ProgressCallback = Callable[[float, str], bool | None]
+
+
+def encode(
+    source: Source,
+    target: Target | None = None,
+    *,
+    kind: str = "auto",
+    codebook: Codebook | str | os.PathLike[str] | None = None,
+    progress: ProgressCallback | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    notes: list[str] | None = None,
+    **options: Any,
+) -> bytes:
+    """Encode an image.
+
+    Parameters
+    ----------
+    source : path, bytes, binary file, array, Pillow image or `vqcodec.media.Image`
+    target : path or binary file, optional
+        Where to write the .vqi file.
+    kind : {'auto', 'patch'}
+        The codec; ``auto`` takes the best one for the source.
+    codebook : Codebook or path, optional
+        An external codebook: the file then holds its hash only.
+    progress : callable, optional
+        Called with a fraction and a message; returning False cancels.
+    limits : Limits
+    notes : list of str, optional
+        Sentences that the user should hear are appended to it.
+    **options
+        Of the codec: see `vqcodec.patch.options.Options`.
+
+    Returns
+    -------
+    bytes
+        The .vqi file.
+
+    Raises
+    ------
+    VQError
+        `MediaError`, `LimitError` (the source), `ParameterError` (an option),
+        `CodebookError` (the codebook), `TargetError` (a rate or quality that
+        cannot be met), `CancelledError`.
+
+    Examples
+    --------
+    >>> import numpy, vqcodec
+    >>> picture = numpy.arange(64, dtype="uint8").reshape(8, 8)
+    >>> data = vqcodec.encode(picture, block=2, codewords=4)
+    >>> vqcodec.decode(data).samples.shape
+    (8, 8, 1)
+    """
+    if kind not in ("auto", "patch"):
+        raise ParameterError(f"there is no image codec {kind!r}")
+    from vqcodec.patch import encoder
+    from vqcodec.patch.options import Options
+
+    try:
+        wishes = Options(**options)
+    except TypeError as error:
+        raise ParameterError(f"the patch codec has no such option: {error}") from None
+    image = load_image(source, limits)
+    coded = encoder.encode(image, wishes, _as_codebook(codebook, limits), progress)
+    if notes is not None and coded.note:
+        notes.append(coded.note)
+    _write(target, coded.data)
+    return coded.data
+
+
+def decode(
+    source: Source,
+    target: Target | None = None,
+    *,
+    region: tuple[int, int, int, int] | None = None,
+    codebook: Codebook | str | os.PathLike[str] | None = None,
+    folders: Sequence[str | os.PathLike[str]] = (),
+    progress: ProgressCallback | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Image:
+    """Decode a .vqi file.
+
+    Parameters
+    ----------
+    source : path, bytes or binary file
+    target : path or binary file, optional
+        Where to write the image; the suffix says the format (PNG for files).
+    region : (x, y, width, height), optional
+        Decode this part only.
+    codebook : Codebook or path, optional
+        The external codebook. Else it is looked for in the file's own folder,
+        in `folders`, and in those of the variable VQCODEC_CODEBOOKS.
+    folders : sequence of paths
+    progress : callable, optional
+        Called with a fraction and a message; returning False cancels.
+    limits : Limits
+
+    Returns
+    -------
+    vqcodec.media.Image
+
+    Raises
+    ------
+    VQError
+        `FormatError` (damaged or foreign bytes), `LimitError` (larger than the
+        limits), `MissingCodebookError`, `CodebookError`, `MediaError` (the
+        file cannot be read, or the target not written).
+    """
+    with opened(source, limits) as container:
+        book = _as_codebook(codebook, limits)
+        if container.kind is Kind.PATCH:
+            from vqcodec.patch import books, codec
+
+            identity = books.external_identity(container)
+            if book is None and identity is not None:
+                places = [Path(folder) for folder in folders]
+                if isinstance(source, str | os.PathLike):
+                    places.insert(0, Path(source).parent)
+                book = find_codebook(identity, list(dict.fromkeys(places)), limits)
+            image = codec.decode(container, book, region, limits)
+        else:
+            raise FormatError(f"this {container.kind.name.lower()} file holds no image")
+    if progress is not None:
+        progress(1.0, "decoded")
+    if target is not None:
+        save_image(image, target, None if isinstance(target, str | os.PathLike) else "png")
+    return image
+
+
+def train(
+    sources: Any,
+    target: Target | None = None,
+    *,
+    kind: str = "patch",
+    progress: ProgressCallback | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    provenance: str = "",
+    max_iter: int = 25,
+    **options: Any,
+) -> Codebook:
+    """Train a codebook of one's own, for ``encode(..., codebook=...)``.
+
+    Parameters
+    ----------
+    sources : sequence of images, or of paths of images and folders
+    target : path or binary file, optional
+        Where to write the .vqcb file.
+    kind : {'patch'}
+    progress : callable, optional
+    limits : Limits
+    provenance : str
+        A word on where it comes from, kept in the file.
+    max_iter : int
+        Lloyd steps at most.
+    **options
+        Of the codec (codewords, block, color, mean_removed, quality,
+        lagrangian, seed): see `vqcodec.patch.options.Options`.
+
+    Raises
+    ------
+    VQError
+        As `encode`; `CodebookError` if the images do not suffice.
+    """
+    if kind != "patch":
+        raise ParameterError(f"there is no training for kind {kind!r}")
+    from vqcodec.patch import external
+    from vqcodec.patch.options import Options
+
+    try:
+        wishes = Options(**options)
+    except TypeError as error:
+        raise ParameterError(f"the patch codec has no such option: {error}") from None
+    files = list(_expand(sources))
+    if not files:
+        raise MediaError("there is no image to train on")
+
+    def images() -> Iterator[Image]:
+        return (load_image(file, limits) for file in files)
+
+    book = external.train(
+        images, len(files), wishes, max_iter=max_iter, provenance=provenance, progress=progress
+    )
+    _write(target, book.to_bytes() if target is not None else b"")
+    return book
+
+
+def detach(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> tuple[bytes, Codebook]:
+    """Split a .vqi file that embeds its codebook into an index file and the codebook."""
+    with opened(data, limits) as container:
+        if container.kind is not Kind.PATCH:
+            raise ParameterError("only files of kind patch have a codebook of their own")
+    from vqcodec.patch import external
+
+    return external.detach(data, limits)
+
+
+def compare(
+    original: Source,
+    coded: Source,
+    *,
+    codebook: Codebook | str | os.PathLike[str] | None = None,
+    progress: ProgressCallback | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> dict[str, Any]:
+    """Report distortion and compression ratio.
+
+    Parameters
+    ----------
+    original, coded : path, bytes, binary file, array or image
+        Either may be a coded file or an ordinary one; two sounds compare too.
+
+    Returns
+    -------
+    dict
+        For images ``mse, psnr, psnr_y, ssim, ms_ssim, max_error``; for sounds
+        ``snr, segmental_snr, log_spectral_distance``; for both ``bytes, bpp``
+        or ``kbps``, ``ratio_file, ratio_raw`` (None where unknown); for files
+        with a codebook ``codewords, used, perplexity``. A PSNR of identical
+        images is infinite.
+    """
+    from vqcodec import metrics
+
+    if _is_sound(original) or _is_sound(coded):
+        return _compare_sounds(original, coded, limits)
+    first = load_any(original, codebook, limits)
+    second = load_any(coded, codebook, limits)
+    if progress is not None:
+        progress(0.2, "comparing")
+    report = metrics.image_report(first.samples, second.samples)
+    size = _size_of(coded)
+    before = _size_of(original)
+    pixels = first.width * first.height
+    report |= {
+        "bytes": size,
+        "bpp": size * 8 / pixels if size else None,
+        "ratio_file": before / size if size and before else None,
+        "ratio_raw": first.raw_bytes / size if size else None,
+    }
+    if _is_coded(coded):
+        report |= usage(coded, codebook=codebook, limits=limits)
+    return report
+
+
+def usage(
+    source: Source,
+    *,
+    codebook: Codebook | str | os.PathLike[str] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> dict[str, Any]:
+    """Report how a patch file uses its codebook: codewords, used ones, perplexity, by plane."""
+    with opened(source, limits) as container:
+        if container.kind is not Kind.PATCH:
+            return {}
+        from vqcodec.patch import codec
+
+        book = _as_codebook(codebook, limits)
+        return codec.usage(container, book, limits)
+
+
+def info(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+    """Return what a file says of itself, without decoding it: .vqi, .vqa, .vqcb, or an image."""
+    if not _is_coded(source):
+        return _describe_image(source, limits)
+    with opened(source, limits) as container:
+        container.verify()
+        values: dict[str, Any] = {"kind": container.kind.name.lower(), "bytes": container.size}
+        if container.kind is Kind.CODEBOOK:
+            book = Codebook._from_container(container, limits)
+            arrays = {name: list(array.shape) for name, array in book.arrays.items()}
+            return {
+                "kind": "codebook",
+                "for": book.kind,
+                "bytes": container.size,
+                "identity": book.name,
+                **book.config,
+                "arrays": arrays,
+                "provenance": book.provenance,
+            }
+        if container.kind is Kind.PATCH:
+            from vqcodec.patch import codec
+
+            values |= codec.describe(container, limits)
+        from vqcodec.metadata import from_chunks
+
+        metadata = from_chunks(container, limits)
+        values |= {
+            "icc_bytes": len(metadata.icc) if metadata.icc else None,
+            "exif_bytes": len(metadata.exif) if metadata.exif else None,
+            "text": dict(metadata.text),
+        }
+        return values
+
+
+# --- sources ------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def opened(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Container]:
+    """Open a coded file: a path, bytes, or a binary file."""
+    from vqcodec.media.reading import open_input
+
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, str | os.PathLike):
+            source = stack.enter_context(open_input(source, "a vqcodec file"))
+        elif isinstance(source, bytes | bytearray | memoryview):
+            source = bytes(source)
+        elif not (hasattr(source, "seekable") and source.seekable()):
+            source = source.read()
+        yield open_container(source, limits)
+
+
+def load_any(
+    source: Source,
+    codebook: Codebook | str | os.PathLike[str] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Image:
+    """Return an image from a coded file, an ordinary one, an array or an image."""
+    if _is_coded(source):
+        return decode(source, codebook=codebook, limits=limits)
+    return load_image(source, limits)
+
+
+def _head(source: Source) -> bytes:
+    """Return the first bytes of a source, without consuming them."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source[:16])
+    if isinstance(source, str | os.PathLike):
+        try:
+            with Path(source).open("rb") as file:
+                return file.read(16)
+        except OSError:
+            return b""
+    if isinstance(source, io.IOBase) and source.seekable():
+        position = source.tell()
+        head: bytes = source.read(16)
+        source.seek(position)
+        return head
+    return b""
+
+
+def _is_coded(source: Source) -> bool:
+    return looks_like(_head(source))
+
+
+def _is_sound(source: Source) -> bool:
+    head = _head(source)
+    wave = head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE"
+    aiff = head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC")
+    return wave or aiff or head[:4] in (b"fLaC", b"OggS") or head[:3] == b"ID3"
+
+
+def _compare_sounds(original: Source, coded: Source, limits: Limits) -> dict[str, Any]:
+    from vqcodec import metrics
+    from vqcodec.media import load_audio
+
+    first, second = load_audio(original, limits), load_audio(coded, limits)
+    report = metrics.audio_report(first.samples, second.samples, first.rate)
+    size, before = _size_of(coded), _size_of(original)
+    raw = first.samples.nbytes
+    seconds = len(first.samples) / first.rate
+    report |= {
+        "bytes": size,
+        "kbps": size * 8 / seconds / 1000 if size and seconds else None,
+        "ratio_file": before / size if size and before else None,
+        "ratio_raw": raw / size if size else None,
+    }
+    return report
+
+
+def _size_of(source: Source) -> int | None:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return len(source)
+    if isinstance(source, str | os.PathLike):
+        return os.stat(source).st_size
+    return None
+
+
+def _describe_image(source: Source, limits: Limits) -> dict[str, Any]:
+    image = load_image(source, limits)
+    return {
+        "kind": "image",
+        "format": image.source.format if image.source else None,
+        "bytes": _size_of(source),
+        "width": image.width,
+        "height": image.height,
+        "channels": image.channels,
+        "bits": image.bits,
+        "icc_bytes": len(image.metadata.icc) if image.metadata.icc else None,
+        "exif_bytes": len(image.metadata.exif) if image.metadata.exif else None,
+        "text": dict(image.metadata.text),
+    }
+
+
+def _expand(sources: Any) -> Iterator[Source]:
+    """Yield every source; of folders, the images in them and below."""
+    if isinstance(sources, str | os.PathLike | bytes) or hasattr(sources, "read"):
+        sources = [sources]
+    for source in sources:
+        if isinstance(source, str | os.PathLike) and Path(source).is_dir():
+            known = PIL.Image.registered_extensions()
+            found = (path for path in sorted(Path(source).rglob("*")) if path.is_file())
+            yield from (path for path in found if path.suffix.lower() in known)
+        else:
+            yield source
+
+
+def _as_codebook(
+    codebook: Codebook | str | os.PathLike[str] | None, limits: Limits
+) -> Codebook | None:
+    if codebook is None or isinstance(codebook, Codebook):
+        return codebook
+    if isinstance(codebook, str | os.PathLike):
+        return Codebook.load(codebook, limits)
+    raise CodebookError(f"a codebook or its path is needed, not {type(codebook).__name__}")
+
+
+def _write(target: Target | None, data: bytes) -> None:
+    if target is None:
+        return
+    if isinstance(target, str | os.PathLike):
+        write_atomically(target, data)
+    else:
+        target.write(data)

@@ -1,0 +1,1 @@
+"""Classical vector quantization of images: blocks, a codebook, an index for each block."""

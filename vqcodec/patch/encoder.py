@@ -1,0 +1,290 @@
+"""From an image and wishes to a file: operating points, and the search for a target.
+
+An operating point is a block size, a codebook size and lambda. Quality walks
+along a line of such points; a target (bits per pixel, bytes, PSNR) is met by
+bisection along that line. Trained centres are kept between the steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vqcodec.codebook import Codebook
+from vqcodec.errors import CancelledError, TargetError
+from vqcodec.media import Image
+from vqcodec.metadata import Metadata
+from vqcodec.patch.blocks import PlaneShape, pad, plane_shapes, split_planes
+from vqcodec.patch.codec import check_of, code_plane, pack, reconstruct
+from vqcodec.patch.design import (
+    PlaneBook,
+    band_of,
+    design,
+    require_vectors,
+    train_centres,
+    training_vectors,
+)
+from vqcodec.patch.form import Form
+from vqcodec.patch.options import DEFAULT_QUALITY, Options
+
+ProgressCallback = Callable[[float, str], bool | None]
+_TRIALS = 12
+
+
+@dataclass(frozen=True)
+class Point:
+    """An operating point: block height and width, codewords of the first plane, lambda."""
+
+    block: tuple[int, int]
+    codewords: int
+    lagrangian: float
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A finished file, with what was asked of it."""
+
+    data: bytes
+    psnr: float
+    note: str | None = None
+    """What the user should hear: by how much a target was missed."""
+
+    @property
+    def bits(self) -> int:
+        return 8 * len(self.data)
+
+
+def encode(
+    image: Image,
+    options: Options,
+    codebook: Codebook | None = None,
+    progress: ProgressCallback | None = None,
+) -> Coded:
+    """Encode an image as a patch file.
+
+    Raises
+    ------
+    ParameterError
+        Options out of range (they check themselves when they are made).
+    CodebookError
+        More codewords than vectors, or an external codebook that does not fit.
+    TargetError
+        The size, rate or quality asked for cannot be met; the message says how
+        near the best setting comes.
+    CancelledError
+        `progress` returned False.
+    """
+    job = _Job(image, options, codebook, progress)
+    for name in ("bpp", "size", "psnr"):
+        if getattr(options, name) is not None:
+            return _meet(job, name, float(getattr(options, name)))
+    job.expected = 1
+    return job.attempt(job.line(DEFAULT_QUALITY if options.quality is None else options.quality))
+
+
+# Measured on photographs: from which lambda on (squared error per bit, 8-bit
+# samples) which block side and how many codewords give the least rate at 0.4
+# megapixels.
+_LINE = ((600.0, 8, 64), (130.0, 4, 128), (50.0, 4, 256), (12.0, 3, 512), (1.0, 2, 512))
+_FINEST = (1, 256)
+_LINE_PIXELS = 393216
+
+
+def operating_point(quality: float, pixels: int, options: Options) -> Point:
+    """Return the operating point of a quality for an image of so many pixels."""
+    lagrangian = options.lagrangian
+    if options.fixed_rate:
+        return Point(
+            options.block_shape or (4, 4), options.codewords or round(2 ** (1 + quality / 10)), 0.0
+        )
+    if lagrangian is None:
+        lagrangian = 2 ** ((104 - quality) / 8) - 2**0.5 if quality < 100 else 0.0
+    side, count = next((line[1:] for line in _LINE if lagrangian >= line[0]), _FINEST)
+    scaled = count * min(1.0, math.sqrt(pixels / _LINE_PIXELS))
+    return Point(
+        options.block_shape or (side, side), options.codewords or max(2, round(scaled)), lagrangian
+    )
+
+
+def _meet(job: _Job, name: str, target: float) -> Coded:
+    """Bisect quality until the file meets a target; regula falsi on the logarithm of its size."""
+
+    def measure(coded: Coded) -> float:
+        if name == "psnr":
+            return coded.psnr
+        return math.log(coded.bits if name == "size" else coded.bits / job.pixels)
+
+    goal = target if name == "psnr" else math.log(target * 8 if name == "size" else target)
+    tolerance = 0.1 if name == "psnr" else 0.01
+    low, high, tried = 0.0, 100.0, []
+    low_miss = high_miss = math.nan
+    quality = 75.0
+    for _ in range(_TRIALS):
+        coded = job.attempt(job.line(quality))
+        miss = measure(coded) - goal
+        tried.append((miss, coded))
+        if abs(miss) <= tolerance:
+            break
+        if miss > 0:
+            high, high_miss = quality, miss
+        else:
+            low, low_miss = quality, miss
+        if high - low < 0.02 or (high == 0.0 and miss > 0) or (low == 100.0 and miss < 0):
+            break
+        if math.isnan(low_miss):  # still above the target everywhere: towards quality 0
+            quality = high / 2 if high > 10 else 0.0
+        elif math.isnan(high_miss):
+            quality = (low + 100) / 2 if low < 90 else 100.0
+        elif math.isfinite(high_miss):
+            share = -low_miss / (high_miss - low_miss)
+            quality = low + (high - low) * min(0.9, max(0.1, share))
+        else:
+            quality = (low + high) / 2
+    return _choose(job, name, target, tried)
+
+
+def _choose(job: _Job, name: str, target: float, tried: list[tuple[float, Coded]]) -> Coded:
+    """Return the attempt that meets the target; or the nearest permissible one, with a word."""
+    unit = {"psnr": " dB", "bpp": " bits a pixel", "size": " bytes"}[name]
+    wanted = f"{target:.6g}{unit}"
+    permissible = 0.25 if name == "psnr" else 0.05
+    near = [item for item in tried if abs(item[0]) <= permissible]
+    if near:
+        return min(near, key=lambda item: abs(item[0]))[1]
+    # A smaller file, or a better picture, than was asked for is no failure.
+    good = [item for item in tried if (item[0] > 0) == (name == "psnr")]
+    best = min(good or tried, key=lambda item: abs(item[0]))[1]
+    reached = {
+        "psnr": f"{best.psnr:.2f} dB",
+        "bpp": f"{best.bits / job.pixels:.4f} bits a pixel",
+        "size": f"{best.bits // 8} bytes",
+    }[name]
+    settings = "codebook" if job.codebook else "block and codebook size"
+    if good:
+        return replace(best, note=f"{wanted} is out of reach with this {settings}: got {reached}")
+    raise TargetError(f"{wanted} cannot be met with this {settings}: the nearest is {reached}")
+
+
+class _Job:
+    """One image on its way to a file; remembers what does not change between attempts."""
+
+    def __init__(
+        self,
+        image: Image,
+        options: Options,
+        codebook: Codebook | None,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self.options = options
+        self.codebook = codebook
+        self.progress = progress
+        self.expected = _TRIALS
+        self.done = 0
+        samples = image.samples
+        layout = options.layout(samples.shape[2])
+        removed = options.mean_removed
+        if codebook is not None:
+            from vqcodec.patch.external import form_of
+
+            layout, removed = form_of(codebook, image)
+        if layout == "gray" and samples.shape[2] > 2:
+            samples = luma(samples)
+        self.samples = samples
+        self.metadata = Metadata() if options.strip else image.metadata
+        self.form = Form(
+            width=samples.shape[1],
+            height=samples.shape[0],
+            layout=layout,
+            alpha=samples.shape[2] in (2, 4),
+            bits=8 * samples.itemsize,
+            fixed_rate=options.fixed_rate,
+            means_removed=removed,
+            external=codebook is not None,
+        )
+        self.planes = split_planes(samples, layout)
+        self.padded: dict[tuple[int, tuple[int, int]], np.ndarray] = {}
+        self.centres: dict[tuple[int, tuple[int, int], int], np.ndarray] = {}
+
+    @property
+    def pixels(self) -> int:
+        return self.form.width * self.form.height
+
+    def line(self, quality: float) -> Point:
+        return operating_point(quality, self.pixels, self.options)
+
+    def say(self, part: float, message: str) -> None:
+        """Report progress; `part` is how much of the present attempt is done."""
+        if self.progress is not None:
+            fraction = min(1.0, (self.done + part) / self.expected)
+            if self.progress(fraction, message) is False:
+                raise CancelledError("encoding was cancelled")
+
+    def attempt(self, point: Point) -> Coded:
+        """Encode at one operating point."""
+        form = self.form
+        books: list[PlaneBook | None] = [None] * len(self.planes)
+        shapes = plane_shapes(form.height, form.width, form.layout, form.alpha, point.block)
+        if self.codebook is not None:
+            from vqcodec.patch.external import plane_books
+
+            for number, (shape, book) in enumerate(plane_books(self.codebook, form)):
+                shapes[number], books[number] = shape, book
+        lagrangian = point.lagrangian * (1.0 if form.bits == 8 else 257.0**2)
+        coded = []
+        for number, (shape, book) in enumerate(zip(shapes, books, strict=True)):
+            self.say(number / len(shapes), "coding")
+            padded = self._padded(number, shape)
+            if book is None:
+                book = self._design(number, point, lagrangian)
+            coded.append(code_plane(padded, shape, book, form, lagrangian))
+        samples = reconstruct(form, coded)
+        data = pack(form, coded, self.codebook, self.metadata, check_of(samples))
+        error = squared_error(self.samples, samples) / samples.size
+        peak = (1 << form.bits) - 1
+        self.done += 1
+        self.say(0.0, "coding")
+        return Coded(data, 10 * math.log10(peak**2 / error) if error else math.inf)
+
+    def _padded(self, number: int, shape: PlaneShape) -> np.ndarray:
+        key = (number, shape.block)
+        if key not in self.padded:
+            self.padded[key] = pad(self.planes[number], shape)
+        return self.padded[key]
+
+    def _design(self, number: int, point: Point, lagrangian: float) -> PlaneBook:
+        """Train the codebook of a plane; chroma and alpha take a quarter of the codewords."""
+        form, options = self.form, self.options
+        shape = form.shapes(point.block)[number]
+        count = point.codewords if number == 0 else max(2, point.codewords // 4)
+        if options.codewords is not None and number == 0:
+            require_vectors(shape, count)
+        count = min(count, shape.blocks)
+        padded = self._padded(number, shape)
+        key = (number, point.block, count)
+        if key not in self.centres:
+            vectors = training_vectors(padded, shape, count, form.means_removed, options.seed)
+            self.centres[key] = train_centres(vectors, count, options.seed)
+        return design(
+            [band_of(padded, shape)], self.centres[key], lagrangian, form.means_removed,
+            not form.fixed_rate, padded.size,
+        )[0]  # fmt: skip
+
+
+def luma(samples: np.ndarray) -> np.ndarray:
+    """Return the luma of RGB or RGBA samples, with the alpha if there is one."""
+    from vqcodec.color import rgb_to_ycbcr
+
+    gray = rgb_to_ycbcr(np.ascontiguousarray(samples[..., :3]), 8 * samples.itemsize)[..., :1]
+    return np.concatenate((gray, samples[..., 3:]), 2)
+
+
+def squared_error(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the sum of squared differences of two images, without large temporaries."""
+    total = 0
+    for top in range(0, len(a), 64):
+        difference = a[top : top + 64].astype(np.int64) - b[top : top + 64]
+        total += int(np.vdot(difference, difference))
+    return float(total)

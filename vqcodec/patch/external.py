@@ -1,0 +1,259 @@
+"""Codebooks outside the file: trained on many images, or taken out of one.
+
+The `Codebook` of kind ``patch`` holds, for each plane, an array of codewords
+and one of frequencies (how often each was used in training: the index coder
+starts from them).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from vqcodec.codebook import Codebook
+from vqcodec.container import DEFAULT_LIMITS, Limits, open_container
+from vqcodec.errors import CancelledError, CodebookError, FormatError, ParameterError
+from vqcodec.media import Image
+from vqcodec.metadata import from_chunks
+from vqcodec.patch.blocks import LAYOUTS, PlaneShape, pad, plane_shapes, split_planes
+from vqcodec.patch.books import read_books
+from vqcodec.patch.codec import CodedPlane, pack, split_streams
+from vqcodec.patch.design import (
+    Band,
+    PlaneBook,
+    band_of,
+    design,
+    require_range,
+    train_centres,
+    training_vectors,
+)
+from vqcodec.patch.form import Form
+from vqcodec.patch.options import Options
+
+_BAND_BLOCKS = 1 << 17  # blocks of all images together that the coder steps look at
+_FREQUENCY_TOTAL = 1 << 15
+
+
+def suffixes(layout: str, planes: int) -> list[str]:
+    """Return what the array names of each plane end with."""
+    names = ["", ".chroma", ".alpha"] if layout.startswith("ycbcr") else ["", ".alpha"]
+    return names[:planes]
+
+
+def form_of(codebook: Codebook, image: Image) -> tuple[str, bool]:
+    """Return the layout and the mean removal that a codebook is for; it must fit the image."""
+    config = codebook.require("patch").config
+    layout, bits = config.get("transform"), config.get("bits")
+    if layout not in LAYOUTS or bits not in (8, 16):
+        raise FormatError("the configuration of the codebook is damaged")
+    if bits != image.bits:
+        raise CodebookError(f"the codebook is for {bits}-bit images, this one has {image.bits}")
+    if layout != "gray" and image.channels <= 2:
+        raise CodebookError(f"the codebook is for colour images ({layout}), this one is gray")
+    return layout, bool(config.get("mean_removed"))
+
+
+def plane_books(codebook: Codebook, form: Form) -> list[tuple[PlaneShape, PlaneBook]]:
+    """Return shape and codebook of the planes that an external codebook covers.
+
+    Raises
+    ------
+    FormatError
+        The arrays of the codebook do not belong to its configuration.
+    CodebookError
+        It is for another kind of image.
+    """
+    config = codebook.require("patch").config
+    same = (
+        config.get("transform") == form.layout,
+        config.get("bits") == form.bits,
+        bool(config.get("mean_removed")) == form.means_removed,
+    )
+    if not all(same):
+        raise CodebookError("the codebook is for images of another form than this file")
+    blocks, planes = config.get("shape"), config.get("planes")
+    if not isinstance(blocks, list) or planes != len(blocks) or not 1 <= len(blocks) <= 3:
+        raise FormatError("the configuration of the codebook is damaged")
+    books = []
+    wanted = len(form.shapes((1, 1)))
+    for number, suffix in enumerate(suffixes(form.layout, min(planes, wanted))):
+        sides = blocks[number]
+        if not (isinstance(sides, list) and len(sides) == 2 and all(
+            isinstance(side, int) and 1 <= side <= 16 for side in sides
+        )):  # fmt: skip
+            raise FormatError("the configuration of the codebook is damaged")
+        shape = form.shapes((sides[0], sides[1]))[number]
+        codewords = codebook.array("codewords" + suffix).astype(np.int64)
+        frequencies = codebook.array("frequencies" + suffix).astype(np.int64)
+        if codewords.ndim != 2 or codewords.shape[1] != shape.dimension:
+            raise FormatError("the codewords do not have the vector shape of the codebook")
+        require_range(codewords, form.bits, form.means_removed)
+        if frequencies.shape != codewords.shape[:1] or frequencies.min() < 1:
+            raise FormatError("the frequencies of the codebook are damaged")
+        if int(frequencies.max()) > 1 << 16:
+            raise FormatError("the frequencies of the codebook are damaged")
+        books.append((shape, PlaneBook(codewords, 1, frequencies)))
+    return books
+
+
+def codebook_of(
+    layout: str, bits: int, means_removed: bool, books: Sequence[tuple[PlaneShape, PlaneBook]],
+    usage: Sequence[np.ndarray], provenance: str,
+) -> Codebook:  # fmt: skip
+    """Return the `Codebook` value of these planes; `usage` counts the uses of each codeword."""
+    config = {
+        "transform": layout,
+        "shape": [list(shape.block) for shape, _ in books],
+        "bits": bits,
+        "mean_removed": means_removed,
+        "planes": len(books),
+    }
+    low_dtype = np.int32 if means_removed else np.uint16
+    dtype = (np.int16 if means_removed else np.uint8) if bits == 8 else low_dtype
+    arrays = {}
+    for suffix, (_, book), counts in zip(suffixes(layout, len(books)), books, usage, strict=True):
+        arrays["codewords" + suffix] = book.codewords.astype(dtype)
+        share = counts * (_FREQUENCY_TOTAL / max(1, int(counts.sum())))
+        arrays["frequencies" + suffix] = (8 + share).astype(np.uint16)
+    return Codebook("patch", config, arrays, provenance)
+
+
+def detach(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[bytes, Codebook]:
+    """Split a file into an index file and its codebook.
+
+    The indices are coded anew, as the decoder will know the frequencies of the
+    codewords beforehand; the decoded image stays the same.
+    """
+    opened = open_container(io.BytesIO(data), limits)
+    form = Form.unpack(opened.header, limits)
+    if form.external:
+        raise ParameterError("the file has no codebook of its own")
+    books = read_books(opened, form, None, limits)
+    coded = split_streams(opened, form, books)
+    usage = [np.bincount(p.indices.ravel(), minlength=p.book.count) for p in coded]
+    words = "taken out of one image"
+    codebook = codebook_of(form.layout, form.bits, form.means_removed, books, usage, words)
+    outside = replace(form, external=True)
+    planes = [
+        _recode(plane, book, outside)
+        for plane, (_, book) in zip(coded, plane_books(codebook, outside), strict=True)
+    ]
+    metadata = from_chunks(opened, limits)
+    return pack(outside, planes, codebook, metadata, opened.check or 0), codebook
+
+
+def _recode(plane: CodedPlane, book: PlaneBook, form: Form) -> CodedPlane:
+    """Code the same indices with the frequencies of an external codebook."""
+    if form.fixed_rate:
+        return plane
+    from vqcodec.patch.indexcoder import encode_given
+
+    stream = encode_given(
+        plane.indices, plane.means, book.codewords, plane.shape, form.bits, book.frequencies
+    )
+    return CodedPlane(plane.shape, book, stream, plane.indices, plane.means)
+
+
+# --- training -----------------------------------------------------------------
+
+
+def train(
+    images: Callable[[], Iterator[Image]],
+    count: int,
+    options: Options,
+    *,
+    max_iter: int = 25,
+    provenance: str = "",
+    progress: Callable[[float, str], bool | None] | None = None,
+) -> Codebook:
+    """Train one codebook on many images, read one at a time.
+
+    Parameters
+    ----------
+    images : callable
+        Returns a fresh iterator over the images; it is called once.
+    count : int
+        How many images the iterator yields.
+    options : Options
+        Codewords, block, colour, mean removal, lambda or quality, seed.
+    max_iter : int
+        Lloyd steps at most.
+    provenance : str
+        Goes into the codebook.
+    progress : callable, optional
+
+    Raises
+    ------
+    CodebookError
+        Images of different sample sizes, gray ones among colour, or fewer
+        blocks than codewords.
+    """
+    from vqcodec.patch.encoder import luma, operating_point
+    from vqcodec.patch.options import DEFAULT_QUALITY
+
+    gathered: list[list[np.ndarray]] = []
+    bands: list[list[Band]] = []
+    layout, bits, pixels = "", 8, 0
+    point = operating_point(options.quality or DEFAULT_QUALITY, 1 << 22, options)
+    for number, image in enumerate(images()):
+        _say(progress, 0.3 * number / count, "reading images")
+        samples = image.samples
+        if not layout:
+            layout, bits = options.layout(samples.shape[2]), image.bits
+        if layout != "gray" and samples.shape[2] <= 2:
+            samples = np.repeat(samples[..., :1], 3, 2)
+        if image.bits != bits:
+            raise CodebookError("images of 8 and of 16 bits cannot share a codebook")
+        colour = samples[..., : samples.shape[2] - (samples.shape[2] in (2, 4))]
+        if layout == "gray" and colour.shape[2] == 3:
+            colour = luma(colour)
+        pixels += image.height * image.width
+        shapes = plane_shapes(image.height, image.width, layout, False, point.block)
+        for plane, (shape, samples) in enumerate(
+            zip(shapes, split_planes(np.ascontiguousarray(colour), layout), strict=True)
+        ):
+            padded = pad(samples, shape)
+            share = max(1 << 12, (1 << 19) // count)
+            vectors = training_vectors(
+                padded, shape, point.codewords, options.mean_removed, options.seed, share
+            )
+            if number == 0:
+                gathered.append([])
+                bands.append([])
+            gathered[plane].append(vectors)
+            bands[plane].append(band_of(padded, shape, max(1 << 10, _BAND_BLOCKS // count)))
+    if not layout:
+        raise CodebookError("there is no image to train on")
+    lagrangian = point.lagrangian * (1.0 if bits == 8 else 257.0**2)
+    books, usage = [], []
+    for plane, (parts, plane_bands) in enumerate(zip(gathered, bands, strict=True)):
+        wanted = point.codewords if plane == 0 else max(2, point.codewords // 4)
+        vectors = np.concatenate(parts)
+        if wanted > len(vectors):
+            raise CodebookError(
+                f"{wanted} codewords were asked for, but the images have only {len(vectors)} blocks"
+            )
+        start, span = 0.3 + 0.7 * plane / len(gathered), 0.7 / len(gathered)
+        centres = train_centres(
+            vectors, wanted, options.seed, max_iter,
+            None if progress is None else
+            lambda part, words, start=start, span=span: progress(start + 0.8 * span * part, words),
+        )  # fmt: skip
+        book, counts = design(
+            plane_bands, centres, lagrangian, options.mean_removed, not options.fixed_rate,
+            stored=False,
+        )  # fmt: skip
+        books.append((plane_bands[0].shape, book))
+        usage.append(counts)
+    _say(progress, 1.0, "done")
+    return codebook_of(layout, bits, options.mean_removed, books, usage, provenance)
+
+
+def _say(
+    progress: Callable[[float, str], bool | None] | None, fraction: float, message: str
+) -> None:
+    if progress is not None and progress(fraction, message) is False:
+        raise CancelledError("training was cancelled")
