@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.jit import njit
+from vqcodec import rangecoder
 from vqcodec.photo.contexts import INPUTS
-from vqcodec.rangecoder import decode_with, encode_with
+from vqcodec.photo.kernel import kernel
 
 _p = (np.arange(4096) + 0.5) / 4096
 # ln(p / (1 - p)) in 1/256 by the top 12 bits of p, and its inverse in 1/65536.
@@ -30,9 +30,29 @@ FRESH = np.uint32(1 << 31)
 WEIGHT_ONE = 1 << 16
 
 
-@njit(
-    signature_or_function="i8(u8[::1],u1[::1],b1,u4[::1],i4[:,::1],i4[:,::1],i8[::1],i8,i8,i8,i8)"
-)
+_encode_interval = kernel(rangecoder.encode_interval.py_func)
+_decode_interval = kernel(rangecoder.decode_interval.py_func)
+
+
+@kernel("i8(u8[::1],u1[::1],b1,i8,i8)")
+def code_with(state, buffer, encoding, probability, bit):
+    """Encode a decision, or decode it; `probability` of a one in 1/65536; return it."""
+    width = state[1]
+    zero = (width >> np.uint64(16)) * np.uint64(65536 - probability)
+    if encoding:
+        one = bit != 0
+        start = zero if one else np.uint64(0)
+        _encode_interval(state, buffer, start, width - zero if one else zero)
+    elif state[0] < zero:
+        bit = 0
+        _decode_interval(state, buffer, np.uint64(0), zero)
+    else:
+        bit = 1
+        _decode_interval(state, buffer, zero, width - zero)
+    return bit
+
+
+@kernel("i8(u8[::1],u1[::1],b1,u4[::1],i4[:,::1],i4[:,::1],i8[::1],i8,i8,i8,i8)")
 def code_mixed(state, buffer, encoding, states, first, second, at, node, set1, set2, bit):
     """Encode a decision, or decode it; return it.
 
@@ -56,10 +76,7 @@ def code_mixed(state, buffer, encoding, states, first, second, at, node, set1, s
         dot1 += first[set1, i] * stretched[i]
         dot2 += second[set2, i] * stretched[i]
     p = SQUASH[min(4095, max(0, ((dot1 + dot2) >> 17) + 2048))]
-    if encoding:
-        encode_with(state, buffer, 65536 - p, bit)
-    else:
-        bit = np.int64(decode_with(state, buffer, 65536 - p))
+    bit = code_with(state, buffer, encoding, p, bit)
     target = bit << 16
     error1 = (target - SQUASH[min(4095, max(0, (dot1 >> 16) + 2048))]) * _RATE
     error2 = (target - SQUASH[min(4095, max(0, (dot2 >> 16) + 2048))]) * _RATE

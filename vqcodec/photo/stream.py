@@ -41,7 +41,7 @@ from vqcodec.photo.contexts import (
     sixth,
 )
 from vqcodec.photo.kernel import kernel
-from vqcodec.photo.mixing import code_mixed
+from vqcodec.photo.mixing import code_mixed, code_with
 from vqcodec.photo.predict import (
     MODE_COUNT,
     MODES,
@@ -54,7 +54,7 @@ from vqcodec.photo.predict import (
 )
 from vqcodec.photo.quantizer import ESCAPE_LIMIT, STEPS, VALUE_BITS, dequantise, fill_steps
 from vqcodec.photo.transform import COEFFICIENTS, inverse, transform_class
-from vqcodec.rangecoder import decode_bit, decode_with, encode_bit, encode_with
+from vqcodec.rangecoder import decode_bit, encode_bit
 
 UNIT = 32
 UNIT_OFFSETS = 8  # offsets of a unit's step: -4..3 quarter octaves
@@ -71,14 +71,6 @@ def _place(at, element, c0, c1, c2, c3, c4, c5):
     at[3] = BASE[element, 3] + c3 * nodes
     at[4] = BASE[element, 4] + c4 * nodes
     at[5] = BASE[element, 5] + c5 * nodes
-
-
-@kernel("i8(u8[::1],u1[::1],b1,i8)")
-def _code_raw(state, buffer, encoding, bit):
-    if encoding:
-        encode_with(state, buffer, 32768, bit)
-        return bit
-    return decode_with(state, buffer, 32768)
 
 
 @kernel("i8(i4[:,:,::1],i8,i8,i8)")
@@ -293,7 +285,7 @@ def _code_escape(
                 FIRST_SET[ESCAPE] + 16 + length, SECOND_SET[ESCAPE] + 16 + length, bit,
             )  # fmt: skip
         else:
-            bit = _code_raw(state, buffer, encoding, bit)
+            bit = code_with(state, buffer, encoding, 32768, bit)
         result = 2 * result + bit
     return min(result - 1, ESCAPE_LIMIT - 1)
 
@@ -372,7 +364,7 @@ def _code_pairs(
             else:
                 magnitude = np.int64(codewords[symbol, component])
             total += magnitude
-            if magnitude != 0 and _code_raw(state, buffer, encoding, negative) == 1:
+            if magnitude != 0 and code_with(state, buffer, encoding, 32768, negative) == 1:
                 magnitude = -magnitude
             values[k] = magnitude
         advance(f, group, total * 8)
