@@ -174,8 +174,8 @@ class Job:
         self.tables = _tables(codebook)
         self.progress = progress
 
-    def run(self, step: int) -> Coded:
-        """Encode at a step index."""
+    def run(self, step: int, dearness: float = 1.0) -> Coded:
+        """Encode at a step index; `dearness` is what a bit costs, against the usual."""
         from vqcodec.photo import visual
 
         height, width, channels = self.samples.shape
@@ -193,7 +193,7 @@ class Job:
         def work(tile: tuple[int, int, int, int]) -> tuple[bytes, np.ndarray]:
             top, left, tall, wide = tile
             return self._encode_tile(
-                header, mean, self.samples[top : top + tall, left : left + wide]
+                header, mean, dearness, self.samples[top : top + tall, left : left + wide]
             )
 
         across = -(-width // header.tile)
@@ -214,7 +214,7 @@ class Job:
         return coded
 
     def _encode_tile(
-        self, header: Header, mean: float, samples: np.ndarray
+        self, header: Header, mean: float, dearness: float, samples: np.ndarray
     ) -> tuple[bytes, np.ndarray]:
         from vqcodec.photo import visual
         from vqcodec.photo.planes import to_planes
@@ -225,7 +225,13 @@ class Job:
         if header.offsets:
             offsets, activity = visual.adapt(planes[0], mean)
         data, state = encode_tile(
-            planes, self.tables, quantization(header), self.options.effort, offsets, activity
+            planes,
+            self.tables,
+            quantization(header),
+            self.options.effort,
+            offsets,
+            activity,
+            dearness,
         )
         return data, _samples(state, samples.shape[0], samples.shape[1])
 

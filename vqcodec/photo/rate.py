@@ -7,6 +7,7 @@ interpolation between the nearest results finds the step in a few encodings.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from vqcodec.errors import TargetError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 _LAST = 216
 _FIRST_GUESS = 92
 _TOLERANCE = 0.02
+_STEPS_PER_E = 34.0  # steps that divide the size by e
+_STEPS_PER_DB = 4.0
+_REFINEMENTS = 6
 
 
 def search(job: Job, options: Options, overhead: int) -> Coded:
@@ -36,61 +40,67 @@ def search(job: Job, options: Options, overhead: int) -> Coded:
     TargetError
         Not even the coarsest or finest step meets it.
     """
-    height, width = job.samples.shape[:2]
     if options.psnr is not None:
-        goal = options.psnr
+        return _search_psnr(job, options.psnr)
+    height, width = job.samples.shape[:2]
+    wanted = options.size if options.size is not None else (options.bpp or 0) * height * width / 8
+    goal = math.log(wanted)
 
-        def value(coded: Coded) -> float:
-            return -coded.psnr
+    def excess(coded: Coded) -> float:
+        return math.log(len(coded.pack([])) + overhead) - goal
 
-        goal = -goal
-    else:
-        wanted = options.size if options.size is not None else options.bpp * height * width / 8  # type: ignore[operator]
-        goal = math.log(wanted)
+    low, high, coarse = _bracket(job.run, excess, _STEPS_PER_E)
+    if coarse is None or excess(coarse) > (_TOLERANCE if options.size is None else 0):
+        raise TargetError(f"the image does not fit into {math.floor(wanted)} bytes")
+    # Between two steps, the finer one with a dearer bit comes nearer.
+    best = coarse
+    least, most = 1.0, 1.6
+    for _ in range(_REFINEMENTS):
+        if low is None or excess(best) > -_TOLERANCE / 2:
+            break
+        factor = (least + most) / 2
+        trial = job.run(high - 1, factor)
+        if excess(trial) > 0:
+            least = factor
+        else:
+            most = factor
+            if excess(trial) > excess(best):
+                best = trial
+    return best
 
-        def value(coded: Coded) -> float:
-            return math.log(len(coded.pack([])) + overhead)
 
-    # Invariant: `fine` is too large or too good, `coarse` meets the target.
-    results: dict[int, Coded] = {}
+def _search_psnr(job: Job, psnr: float) -> Coded:
+    """Return the coarsest encoding that reaches a PSNR."""
+    low, _, _ = _bracket(job.run, lambda coded: coded.psnr - psnr, _STEPS_PER_DB)
+    if low is None:
+        raise TargetError(f"no step reaches a PSNR of {psnr} dB")
+    return low
 
-    def at(step: int) -> float:
-        if step not in results:
-            results[step] = job.run(step)
-        return value(results[step])
 
-    psnr = options.psnr is not None
-    # Both values fall with the step for sizes; -PSNR rises with it. Make them fall.
-    sign = -1.0 if psnr else 1.0
-    low, high = 0, _LAST  # value(low) >= goal >= value(high), in falling terms
+def _bracket(
+    run: Callable[[int], Coded], excess: Callable[[Coded], float], scale: float
+) -> tuple[Coded | None, int, Coded | None]:
+    """Find the step where `excess`, which falls with the step, changes sign.
+
+    Returns the last encoding with an excess of at least zero, the step after
+    it and its encoding; None where the scale ends. `scale` is steps for a unit
+    of excess.
+    """
+    low, high = -1, _LAST + 1
+    low_excess = high_excess = 0.0
+    above: Coded | None = None
+    below: Coded | None = None
     guess = _FIRST_GUESS
-    low_value = high_value = None
     while high - low > 1:
-        here = sign * at(guess)
-        if here > sign * goal:
-            low, low_value = guess, here
+        coded = run(guess)
+        value = excess(coded)
+        if value >= 0:
+            low, low_excess, above = guess, value, coded
         else:
-            high, high_value = guess, here
-        if low_value is None or high_value is None:
-            near = here - sign * goal
-            slope = 24 / (6.0 if psnr else 0.7)  # steps for a dB, or for a factor of e
-            guess += round(near * slope * (1.2 if low_value is None or high_value is None else 1))
+            high, high_excess, below = guess, value, coded
+        if above is None or below is None:
+            guess += round(value * scale * 1.2)
         else:
-            share = (low_value - sign * goal) / max(1e-9, low_value - high_value)
-            guess = low + round(share * (high - low))
+            guess = low + round((high - low) * low_excess / max(1e-9, low_excess - high_excess))
         guess = min(high - 1, max(low + 1, guess))
-    if psnr:
-        best = low if at(low) <= goal else None
-        if best is None:
-            raise TargetError(f"no step reaches a PSNR of {options.psnr} dB")
-        return results[best]
-    candidates = [step for step in (low, high) if at(step) is not None]
-    if options.size is not None:
-        fits = [step for step in candidates if at(step) <= goal]
-        if not fits:
-            raise TargetError(f"the image does not fit into {options.size} bytes")
-        return results[min(fits)]
-    best_step = min(candidates, key=lambda step: abs(at(step) - goal))
-    if at(best_step) > goal + _TOLERANCE and best_step == _LAST:
-        raise TargetError(f"no step goes down to {options.bpp} bits a pixel")
-    return results[best_step]
+    return above, high, below

@@ -107,6 +107,7 @@ def encode_tile(
     effort: int,
     offsets: np.ndarray | None = None,
     activity: np.ndarray | None = None,
+    dearness: float = 1.0,
 ) -> tuple[bytes, TileState]:
     """Encode the planes of a tile.
 
@@ -117,6 +118,8 @@ def encode_tile(
         Step offsets of the 32 x 32 units, -4..3 quarter octaves.
     activity : (height / 8, width / 8) ndarray of float32, optional
         Weight of the squared error, by 8 x 8 block of the padded tile.
+    dearness : float
+        What a bit costs, against the usual.
 
     Returns
     -------
@@ -139,7 +142,7 @@ def encode_tile(
         search_plane(
             pad(planes[number], state.height, state.width),
             plane, cells, state.symbols, state.values, *references, state.order, state.offsets,
-            kind, step, profile, activity, LAMBDA, effort, *tables.search(kind),
+            kind, step, profile, activity, LAMBDA * dearness, effort, *tables.search(kind),
         )  # fmt: skip
         code_plane(
             coder, buffer, True, *tables.priors(kind), contexts,

@@ -456,15 +456,18 @@ def _adapt(
     crops: int,
     tell: Callable[[str], None],
 ) -> None:
-    """Code crops in sequence without resetting the probabilities, and keep where they end."""
+    """Code crops in sequence without resetting the probabilities, and keep where they end.
+
+    Every third crop is coded as for the eye, so that either tuning starts well.
+    """
     from vqcodec import rangecoder
+    from vqcodec.photo import visual
     from vqcodec.photo.partition import search_plane
     from vqcodec.photo.quantizer import profile_offsets
     from vqcodec.photo.stream import UNIT_OFFSETS, code_plane
     from vqcodec.photo.tiles import Quantization, TileState, pad, plane_layout
 
     priors = [tables.priors(kind) for kind in range(TYPES)]
-    profile = profile_offsets(0)
     contexts = rangecoder.new_contexts(8 * UNIT_OFFSETS)
     for i in range(crops):
         tell("adapting the probabilities")
@@ -472,7 +475,13 @@ def _adapt(
         step = _STEPS[(i * 5) % len(_STEPS)]
         state = TileState(*planes.shape)
         activity = np.ones((state.height // 8, state.width // 8), np.float32)
+        eye = i % 3 == 2
+        profile = profile_offsets(visual.PROFILE if eye else 0)
         q = Quantization(step, CHROMA_OFFSET, CHROMA_OFFSET)
+        if eye:
+            q = Quantization(step, visual.ORANGE, visual.GREEN, offsets=True)
+            mean = float(visual.block_activity(planes[0]).mean())
+            state.offsets[...], activity = visual.adapt(planes[0], mean)
         for number, (kind, index) in enumerate(plane_layout(3, q)):
             views = (
                 state.planes[number], state.cells[number], state.symbols, state.values,
@@ -484,7 +493,8 @@ def _adapt(
             )  # fmt: skip
             code_plane(
                 rangecoder.encoder_state(), np.zeros(1 << 20, np.uint8), True, *priors[kind],
-                contexts, *views, kind, index, False, profile, *tables.coding(kind),
+                contexts, *views, kind, index, q.offsets and number == 0, profile,
+                *tables.coding(kind),
             )  # fmt: skip
     for kind, (states, first, second) in enumerate(priors):
         probability = (states >> np.uint32(16)).astype(np.int64)

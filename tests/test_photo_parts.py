@@ -1,0 +1,129 @@
+"""Parts of the photo codec by themselves: planes, prediction, transforms, mixing, model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vqcodec.codebook import Codebook
+from vqcodec.errors import CodebookError
+from vqcodec.photo.bootstrap import bootstrap, code_tree, lattice
+from vqcodec.photo.codec import shipped_codebook
+from vqcodec.photo.contexts import PAIR_NODES
+from vqcodec.photo.model import Tables, tree_paths
+from vqcodec.photo.planes import to_planes, to_samples
+from vqcodec.photo.predict import MIDDLE, gather_references, predict
+from vqcodec.photo.quantizer import STEP, STEPS, profile_offsets
+from vqcodec.photo.tiles import coding_order
+from vqcodec.photo.transform import forward, inverse
+from vqcodec.photo.transparency import fill_transparent
+
+
+@given(st.integers(1, 4), st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_planes_are_lossless(channels: int, seed: int) -> None:
+    samples = np.random.default_rng(seed).integers(0, 256, (9, 7, channels), dtype=np.uint8)
+    if channels in (2, 4):  # alpha next to its ends snaps to them
+        samples[..., -1] = np.where(samples[..., -1] < 3, 0, np.minimum(samples[..., -1], 252))
+    assert np.array_equal(to_samples(to_planes(samples)), samples)
+
+
+def references(plane: np.ndarray, y: int, x: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    raw, smooth = np.zeros((3, 132), np.int32), np.zeros((3, 132), np.int32)
+    gather_references(plane, coding_order(*plane.shape), y, x, n, raw, smooth, 0)
+    return raw, smooth
+
+
+def test_references_follow_the_coding_order() -> None:
+    plane = np.arange(64 * 64, dtype=np.int16).reshape(64, 64) % 1000
+    raw, _ = references(plane, 8, 8, 8)
+    corner = 16
+    assert raw[0, corner] == plane[7, 7]
+    assert np.array_equal(raw[0, corner + 1 : corner + 9], plane[7, 8:16])
+    assert np.array_equal(raw[0, corner - 8 : corner][::-1], plane[8:16, 7])
+    assert (raw[0, corner + 9 : corner + 17] == plane[7, 15]).all()  # not yet decoded
+    raw, _ = references(plane, 0, 0, 16)
+    assert (raw[0, :65] == MIDDLE).all()
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+def test_every_mode_continues_a_flat_border(size: int) -> None:
+    plane = np.full((64, 64), 700, np.int16)
+    raw, smooth = references(plane, 32, 32, 1 << size)
+    out = np.zeros((1, 1024), np.int16)
+    for mode in range(35):
+        predict(mode, size, raw, smooth, 0, np.zeros(160, np.int32), out, 0)
+        assert (out[0, : 4**size] == 700).all()
+
+
+def test_vertical_and_horizontal_modes_mirror_each_other() -> None:
+    plane = np.random.default_rng(0).integers(0, 1000, (64, 64)).astype(np.int16)
+    for mode in range(2, 18):
+        out = np.zeros((2, 1024), np.int16)
+        for row, (values, m) in enumerate(((plane, 36 - mode), (plane.T.copy(), mode))):
+            raw, smooth = references(values, 32, 32, 8)
+            predict(m, 3, raw, smooth, 0, np.zeros(160, np.int32), out, row)
+        # Horizontal modes come transposed, so both are the same block.
+        assert np.array_equal(out[0, :64], out[1, :64])
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("mode", [0, 1, 10, 20, 34])
+def test_inverse_undoes_forward(size: int, mode: int) -> None:
+    tables = Tables.of(shipped_codebook())
+    integer, real = tables.coding(0)[:5], tables.search(0)[5:9]
+    n = 4**size
+    residual = np.random.default_rng(size).integers(-200, 200, (1, 1024)).astype(np.float32)
+    out = np.zeros((1, 256), np.float32)
+    forward(
+        residual, size, mode, *real, integer[4], np.zeros((1, 768), np.float32), out
+    )  # fmt: skip
+    assert np.linalg.norm(out[0, :n]) == pytest.approx(np.linalg.norm(residual[0, :n]), rel=0.02)
+    values = np.round(out[0] * 16).astype(np.int32)
+    back = np.zeros(1024, np.int32)
+    inverse(values, n, size, mode, *integer, np.zeros(1280, np.int32), back)
+    assert np.abs(back[:n] - residual[0, :n]).max() <= 4
+
+
+def test_steps_double_every_24() -> None:
+    assert STEP[0] == 32
+    assert np.array_equal(STEP[24::24], 2 * STEP[: STEPS - 24 : 24])
+    assert (np.diff(STEP) > 0).all()
+    assert not profile_offsets(0).any()
+    assert (np.diff(profile_offsets(15)[4]) >= 0).all()
+
+
+def test_code_tree_reaches_every_codeword() -> None:
+    left, right = code_tree(lattice(), np.arange(PAIR_NODES, 0, -1.0))
+    paths = tree_paths(left, right)
+    assert paths.shape == (PAIR_NODES,)
+    left[1] = left[2]
+    with pytest.raises(CodebookError):
+        tree_paths(left, right)
+
+
+def test_unfit_codebooks_are_refused() -> None:
+    shipped = shipped_codebook()
+    for name, spoil in (("scan32", 0), ("codewords", -5), ("counts", 255)):
+        arrays = dict(shipped.arrays)
+        arrays[name] = np.full_like(arrays[name], spoil)
+        if name == "counts":
+            del arrays[name]
+        with pytest.raises(Exception, match=r"codebook|array"):
+            Tables.of(Codebook("photo", shipped.config, arrays))
+    with pytest.raises(CodebookError):
+        Tables.of(Codebook("patch", shipped.config, shipped.arrays))
+
+
+def test_bootstrap_is_a_sound_model() -> None:
+    Tables(bootstrap())._check()
+
+
+def test_transparent_pixels_take_colours_from_nearby() -> None:
+    samples = np.zeros((16, 16, 4), np.uint8)
+    samples[:, :8] = (200, 100, 50, 255)
+    filled = fill_transparent(samples)
+    assert (filled[:, 8:, :3] == (200, 100, 50)).all()
+    assert np.array_equal(filled[..., 3], samples[..., 3])
