@@ -21,7 +21,7 @@ from vqcodec.jit import njit
 
 def tile_codebook(
     codebook: np.ndarray, penalty: np.ndarray, origin: np.ndarray, scale: float
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lay a codebook out for `search`.
 
     Returns
@@ -30,6 +30,8 @@ def tile_codebook(
         Negated codewords in the scaled frame, filled up to whole groups.
     bias : (G, 4) float32
         Half the squared norm plus the penalty; huge for codewords that only fill up a group.
+    rows : (D, 4 G) float32
+        The negated codewords transposed.
     """
     count, dimensions = codebook.shape
     groups = -(-count // GROUP)
@@ -39,7 +41,7 @@ def tile_codebook(
     tiles = np.ascontiguousarray(padded.reshape(groups, GROUP, -1).transpose(0, 2, 1))
     bias = np.full(groups * GROUP, UNREACHED, np.float32)
     bias[:count] = 0.5 * np.einsum("kd,kd->k", centred, centred) + 0.5 * scale * scale * penalty
-    return tiles, bias.reshape(groups, GROUP)
+    return tiles, bias.reshape(groups, GROUP), np.ascontiguousarray(padded.T)
 
 
 @njit(error_model="numpy")
@@ -55,46 +57,64 @@ def _pack(block, origin, scale, vectors):
                 vectors[j, p] = (block[p, j] - origin[j]) * scale
 
 
-@njit(error_model="numpy")
-def _search_exactly(point, columns, penalty, values):
-    """Return the nearest codeword of one point in float64, the lower index at a tie.
-
-    `columns` is the codebook transposed, so that codewords fill the SIMD lanes.
-    """
-    for k in range(values.shape[0]):
-        values[k] = penalty[k]
-    for j in range(columns.shape[0]):
-        x = np.float64(point[j])
+@njit(fastmath={"contract", "nnan", "nsz"}, error_model="numpy")
+def _screen(vectors, lane, rows, bias, values):
+    """Compute the values of one lane for all codewords once more, codewords side by side."""
+    groups = bias.shape[0]
+    for g in range(groups):
+        for i in range(GROUP):
+            values[g * GROUP + i] = bias[g, i]
+    for j in range(rows.shape[0]):
+        x = vectors[j, lane]
         for k in range(values.shape[0]):
-            difference = x - columns[j, k]
-            values[k] += difference * difference
+            values[k] += rows[j, k] * x
+
+
+@njit(error_model="numpy")
+def _settle(point, columns, penalty, values, limit):
+    """Return the nearest of the codewords up to a limit, in float64, the lower index at a tie."""
+    best = np.inf
     where = 0
-    for k in range(values.shape[0]):
-        if values[k] < values[where]:
+    for k in range(columns.shape[1]):
+        if values[k] > limit:
+            continue
+        value = penalty[k]
+        for j in range(columns.shape[0]):
+            difference = np.float64(point[j]) - columns[j, k]
+            value += difference * difference
+        if value < best:
+            best = value
             where = k
     return where
 
 
 @njit(fastmath=True, error_model="numpy")
 def _margins(vectors, best, margins):
-    """Replace each lane's margin by what `second - best` must exceed to be sure of the label.
+    """Compute what `second - best` must exceed in each lane to be sure of the label.
 
-    Let w be the codeword found and d its distance from x. A nearer codeword c
-    has |c| <= |x| + d =: R, so the values compared are off by no more than
-    the rounding of D products and their sum, unit · (R²/2 + d²/2 + |x| R).
+    Let w be the codeword found, d its distance from x (with the penalty), and
+    c a nearer one: then |x - c| <= d and |c| <= |x| + d =: R. The sum for
+    either starts at |c|²/2 and, as x·c adds up, stays within R²/2 + d R + d²/2 of
+    zero; each of its D + 1 roundings is 2^-24 of that at most. Rounding x and c
+    themselves moves x·c by some 2^-24 |x| R.
     """
-    unit = np.float32(2.2 * (vectors.shape[0] + 8) * 2.0**-24)
+    terms = np.float32(vectors.shape[0] + 2)
+    unit = np.float32(2.1 * 2.0**-24)
+    vague = np.float32((vectors.shape[0] + 8) * 2.0**-21)
     tiny = np.float32(1e-35)  # what underflow may hide
+    half = np.float32(0.5)
     for p in range(BLOCK):
         margins[p] = 0
     for j in range(vectors.shape[0]):
         for p in range(BLOCK):
             margins[p] += vectors[j, p] * vectors[j, p]
     for p in range(BLOCK):
-        square = max(margins[p] + np.float32(2) * best[p], np.float32(0))
-        norm = math.sqrt(margins[p])
-        reach = np.float32(1.02) * (norm + math.sqrt(square))
-        margins[p] = unit * (np.float32(0.5) * (reach * reach + square) + norm * reach) + tiny
+        # The square of d is itself a difference of rounded values.
+        square = max(margins[p] + np.float32(2) * best[p], np.float32(0)) + vague * margins[p]
+        norm, distance = math.sqrt(margins[p]), math.sqrt(square)
+        reach = norm + distance
+        largest = half * (reach * reach + square) + distance * reach
+        margins[p] = unit * (terms * largest + np.float32(3) * norm * reach) + tiny
 
 
 @njit(fastmath=True, error_model="numpy")
@@ -150,7 +170,7 @@ def _gather(tiles, bias, candidates, few_tiles, few_bias):
 
 
 @njit(error_model="numpy")
-def search(points, start, stop, origin, scale, tiles, bias, columns, penalty, boxes, labels):
+def search(points, start, stop, origin, scale, tiles, bias, rows, columns, penalty, boxes, labels):
     """Write the nearest codewords of ``points[start:stop]`` to ``labels[:stop - start]``.
 
     `boxes` (blocks, 2, d) holds the centre and half-width of each block of points
@@ -162,6 +182,7 @@ def search(points, start, stop, origin, scale, tiles, bias, columns, penalty, bo
     best, second = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     margins, index = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
     values, spreads = np.empty(count), np.empty(count)
+    screened = np.empty(rows.shape[1], np.float32)
     candidates = np.arange(count + 1).astype(np.int32)
     few_tiles, few_bias = tiles, bias
     if boxes.shape[0] > 0:
@@ -183,7 +204,9 @@ def search(points, start, stop, origin, scale, tiles, bias, columns, penalty, bo
         for p in range(size):
             label = candidates[index[p]]
             if not second[p] - best[p] > margins[p]:
-                label = _search_exactly(points[first + p], columns, penalty, values)
+                _screen(vectors, p, rows, bias, screened)
+                limit = best[p] + margins[p]
+                label = _settle(points[first + p], columns, penalty, screened, limit)
                 unsure += 1
             labels[first - start + p] = label
     return unsure
