@@ -96,8 +96,12 @@ def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
 
 
 def linear_to_oklab(linear: np.ndarray) -> np.ndarray:
-    """Convert linear light (..., 3) to Oklab: lightness in 0..1, then a and b about 0."""
-    return np.cbrt(linear @ LMS_OF_RGB.T) @ OKLAB_OF_LMS.T
+    """Convert linear light (..., 3) to Oklab: lightness in 0..1, then a and b about 0.
+
+    float32 stays float32.
+    """
+    kind = np.result_type(linear, np.float32)
+    return np.cbrt(linear @ LMS_OF_RGB.T.astype(kind)) @ OKLAB_OF_LMS.T.astype(kind)
 
 
 def oklab_to_linear(oklab: np.ndarray) -> np.ndarray:

@@ -3,8 +3,8 @@
 Error diffusion is that of R. W. Floyd and L. Steinberg ("An adaptive algorithm for
 spatial greyscale", 1976), serpentine, with the errors scaled by a strength. The
 errors live in premultiplied gamma sRGB, where the eye judges small differences
-about evenly; the entry for what comes out is the nearest one in the `Space`, looked
-up by 6 bits a channel in a table that fills itself as cells are met.
+about evenly; the entry for what comes out is the nearest one in the `Space`: of opaque
+colours looked up by 6 bits a channel in a table that fills itself as cells are met.
 
 Ordered dithering gives every colour a list of entries whose mean approaches it (T.
 Knoll's pattern dithering, US patent 6 606 166, expired), sorted by lightness; a
@@ -56,33 +56,34 @@ def nearest_all(
 
 
 @njit
-def _cell_point(cell: int, metric: np.ndarray, point: np.ndarray) -> None:
-    """Put the point of the middle of a lookup cell into ``point[0]``.
+def _place(
+    red: float, green: float, blue: float, alpha: float, metric: np.ndarray, point: np.ndarray
+) -> None:
+    """Put the point of a straight colour into ``point[0]``.
 
-    `metric` (9, 64) float32 holds what it takes to get there.
+    `metric` (9, 256) float32: row 0 turns 8-bit levels into linear light or 0..1, the
+    scale of the arguments; row 1 says whether this is Oklab; then come its two
+    matrices, then what alpha needs (`space`).
     """
-    alpha = F(1) if cell < 1 << 18 else (F(cell >> 18) - F(0.5)) * F(1 / 16)
-    r = metric[0, cell >> 12 & 63]
-    g = metric[0, cell >> 6 & 63]
-    b = metric[0, cell & 63]
-    if metric[1, 0] > 0:  # Oklab
+    if metric[1, 0] > 0:
         for c in range(3):
-            point[0, c] = np.cbrt(
-                metric[2 + c, 0] * r + metric[2 + c, 1] * g + metric[2 + c, 2] * b
-            )
+            row = metric[2 + c]
+            point[0, c] = np.cbrt(row[0] * red + row[1] * green + row[2] * blue)
         x, y, z = point[0, 0], point[0, 1], point[0, 2]
-        r = metric[5, 0] * x + metric[5, 1] * y + metric[5, 2] * z
-        g = metric[6, 0] * x + metric[6, 1] * y + metric[6, 2] * z
-        b = metric[7, 0] * x + metric[7, 1] * y + metric[7, 2] * z
-    point[0, 0] = (r - metric[8, 0]) * alpha
-    point[0, 1] = (g - metric[8, 1]) * alpha
-    point[0, 2] = (b - metric[8, 2]) * alpha
+        red = metric[5, 0] * x + metric[5, 1] * y + metric[5, 2] * z
+        green = metric[6, 0] * x + metric[6, 1] * y + metric[6, 2] * z
+        blue = metric[7, 0] * x + metric[7, 1] * y + metric[7, 2] * z
+    point[0, 0] = (red - metric[8, 0]) * alpha
+    point[0, 1] = (green - metric[8, 1]) * alpha
+    point[0, 2] = (blue - metric[8, 2]) * alpha
     point[0, 3] = metric[8, 3] * alpha
 
 
 @njit
 def diffuse(
     pixels: np.ndarray,
+    rgba: np.ndarray,
+    exact: np.ndarray,
     entries: np.ndarray,
     centers: np.ndarray,
     near: np.ndarray,
@@ -98,6 +99,10 @@ def diffuse(
     Parameters
     ----------
     pixels : (height, width, 3 or 4) ndarray of uint8
+    rgba : (k, 4) ndarray of uint8
+        The palette.
+    exact : (2**18,) ndarray of int16
+        The opaque entry that lies in a cell, or -1.
     entries : (k, 4) ndarray of float32
         The palette as premultiplied sRGB and alpha, 0 to 255.
     centers, near, gaps
@@ -107,15 +112,16 @@ def diffuse(
         How much of the error is passed on, 0 to 1.
     clear : int
         The fully transparent entry, or -1.
-    table : (2**18 or, with alpha, 17 * 2**18) ndarray of int16
-        Nearest entries by cell, -1 where not known yet; kept between calls.
+    table : (2**18,) ndarray of int16
+        Nearest entries of opaque colours by cell, -1 where not known yet; kept between calls.
     out : (height, width) ndarray of uint8
     """
     height, width, channels = pixels.shape
     here = np.zeros((width + 2, 4), np.float32)
     below = np.zeros((width + 2, 4), np.float32)
     point = np.zeros((1, 4), np.float32)
-    top, quarter, a = F(255), F(0.25), F(255)
+    top, half, quarter, a = F(255), F(0.5), F(0.25), F(255)
+    level = (metric[0, :255] + metric[0, 1:]) / F(2)  # the middle of cell c is at 4c + 1.5
     k = 0
     for y in range(height):
         for x in range(width + 2):
@@ -124,7 +130,23 @@ def diffuse(
         step = -1 if y & 1 else 1
         x = width - 1 if y & 1 else 0
         for _ in range(width):
-            r, g, b = F(pixels[y, x, 0]), F(pixels[y, x, 1]), F(pixels[y, x, 2])
+            i, j, m = (
+                np.int64(pixels[y, x, 0]),
+                np.int64(pixels[y, x, 1]),
+                np.int64(pixels[y, x, 2]),
+            )
+            same = int(exact[(i >> 2) << 12 | (j >> 2) << 6 | m >> 2])
+            if (
+                same >= 0
+                and rgba[same, 0] == i
+                and rgba[same, 1] == j
+                and rgba[same, 2] == m
+                and (channels == 3 or pixels[y, x, 3] == 255)
+            ):
+                out[y, x] = same  # an entry as it is: flat areas stay flat
+                x += step
+                continue
+            r, g, b = F(i), F(j), F(m)
             if channels == 4:
                 a = F(pixels[y, x, 3])
                 if a == 0 and clear >= 0:
@@ -138,16 +160,23 @@ def diffuse(
             g = min(max(g + strength * here[x + 1, 1], F(0)), a)
             b = min(max(b + strength * here[x + 1, 2], F(0)), a)
             if a == top:
-                cell = int(r * quarter) << 12 | int(g * quarter) << 6 | int(b * quarter)
+                i, j, m = np.int64(r * quarter), np.int64(g * quarter), np.int64(b * quarter)
+                cell = i << 12 | j << 6 | m
+                k = int(table[cell])
+                if k < 0:
+                    i, j, m = 4 * i + 1, 4 * j + 1, 4 * m + 1
+                    _place(level[i], level[j], level[m], F(1), metric, point)
+                    k = nearest(point, 0, centers, near, gaps, 0)
+                    table[cell] = k
             else:
-                part = F(63.75) / max(a, F(1))
-                cell = int(r * part) << 12 | int(g * part) << 6 | int(b * part)
-                cell |= min(int(a * F(1 / 16)) + 1, 16) << 18
-            k = int(table[cell])
-            if k < 0:
-                _cell_point(cell, metric, point)
-                k = nearest(point, 0, centers, near, gaps, 0)
-                table[cell] = k
+                part = top / max(a, F(1))
+                i, j, m = (
+                    np.int64(r * part + half),
+                    np.int64(g * part + half),
+                    np.int64(b * part + half),
+                )
+                _place(metric[0, i], metric[0, j], metric[0, m], a / top, metric, point)
+                k = nearest(point, 0, centers, near, gaps, k)
             out[y, x] = k
             for c in range(4):
                 error = (r, g, b, a)[c] - entries[k, c]

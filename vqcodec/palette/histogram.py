@@ -7,6 +7,7 @@ pixels are sorted and counted band by band, which needs no tables of
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ class Histogram:
     def __len__(self) -> int:
         return len(self.packed)
 
-    @property
+    @functools.cached_property
     def rgba(self) -> np.ndarray:
         """The colours, (n, 4) uint8."""
         return unpack(self.packed)
@@ -76,8 +77,10 @@ def count_colors(images: Iterable[np.ndarray], merge_transparent: bool = True) -
             packed = pack(image[rows]).ravel()
             if merge_transparent and image.shape[-1] == 4:
                 packed[packed < 1 << 24] = 0
-            colors, counts = np.unique(packed, return_counts=True)
-            pending.append(Histogram(colors, counts.astype(np.float32)))
+            packed.sort()
+            first = np.flatnonzero(np.concatenate(([True], packed[1:] != packed[:-1])))
+            counts = np.diff(first, append=len(packed))
+            pending.append(Histogram(packed[first], counts.astype(np.float32)))
             if len(pending) == 8:
                 total, pending = merge([total, *pending]), []
     return merge([total, *pending])

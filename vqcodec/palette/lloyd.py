@@ -41,8 +41,12 @@ def gather(
     centers: np.ndarray,
     sums: np.ndarray,
     reach: np.ndarray,
-) -> None:
-    """Sum up the clusters that the labels make, and measure their reach from the centres."""
+) -> float:
+    """Sum up the clusters that the labels make, and measure their reach from the centres.
+
+    Returns the sum of the weighted squared lengths of the points.
+    """
+    energy = 0.0
     sums[:] = 0.0
     reach[:] = F(0)
     for i in range(points.shape[0]):
@@ -54,8 +58,13 @@ def gather(
         for c in range(4):
             sums[k, c] += weight * points[i, c]
         sums[k, 4] += weight
+        length = 0.0
+        for c in range(4):
+            length += np.float64(points[i, c]) * points[i, c]
+        energy += weight * length
     for k in range(reach.shape[0]):
         reach[k] = np.sqrt(reach[k])
+    return energy
 
 
 @njit

@@ -80,28 +80,28 @@ class Diffuser:
         self.entries = (color.premultiply(matcher.rgba) * 255.0).astype(np.float32)
         clear = np.flatnonzero(matcher.rgba[:, 3] == 0)
         self.clear = int(clear[0]) if len(clear) else -1
-        self.table = np.full(
-            17 << 18 if (matcher.rgba[:, 3] < 255).any() else 1 << 18, -1, np.int16
-        )
+        self.table = np.full(1 << 18, -1, np.int16)
+        self.exact = np.full(1 << 18, -1, np.int16)
+        opaque = np.flatnonzero(matcher.rgba[:, 3] == 255)
+        levels = matcher.rgba[opaque, :3].astype(np.int64) >> 2
+        self.exact[levels @ [1 << 12, 1 << 6, 1]] = opaque
         self.metric = _cell_metric(matcher.space)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the indices (height, width) uint8 of an image (height, width, 3 or 4)."""
-        if image.shape[2] == 4 and len(self.table) == 1 << 18:
-            self.table = np.concatenate([self.table, np.full(16 << 18, -1, np.int16)])
         out = np.empty(image.shape[:2], np.uint8)
         m = self.matcher
         dither.diffuse(
-            image, self.entries, m.centers, m.near, m.gaps, self.metric, self.strength,
-            self.clear, self.table, out,
+            image, m.rgba.copy(), self.exact, self.entries, m.centers, m.near, m.gaps,
+            self.metric, self.strength, self.clear, self.table, out,
         )  # fmt: skip
         return out
 
 
 def _cell_metric(space: Space) -> np.ndarray:
     """Return what the dithering kernel needs to turn a lookup cell into a point."""
-    levels = (np.arange(64) * 4 + 1.5) / 255
-    metric = np.zeros((9, 64), np.float32)
+    levels = np.arange(256) / 255
+    metric = np.zeros((9, 256), np.float32)
     metric[0] = levels
     if space is Space.OKLAB:
         metric[0] = color.srgb_to_linear(levels)

@@ -23,11 +23,12 @@ from vqcodec.palette.mapping import sorted_neighbours
 from vqcodec.palette.space import Space, to_points
 
 F = np.float32
-SIGMA = 1.5  # of the eye's blur, in pixels
-RADIUS = 6
-CANDIDATES = 12
+SIGMA = 1.2  # of the eye's blur, in pixels
+RADIUS = 4
+CANDIDATES = 8
 FLOOR = 0.003  # keeps the slope of the cube root finite in black
 REFITS = 3
+SWEEPS = (2, 1, 2)  # before the first refit, between two, after the last
 MARGIN = 2  # pixels around a change that are looked at again
 _FORM = (color.OKLAB_OF_LMS.T @ color.OKLAB_OF_LMS).astype(np.float32)
 
@@ -56,12 +57,18 @@ def from_lms(lms: np.ndarray) -> np.ndarray:
     return np.rint(np.concatenate([srgb, alpha], axis=1) * 255.0).astype(np.uint8)
 
 
+def slope_table() -> np.ndarray:
+    """Return the derivative of the cube root, at the squares of 1024 steps from 0 to 1."""
+    middle = ((np.arange(1024) + 0.5) / 1024) ** 2 + FLOOR
+    return (middle ** (-2 / 3) / 3).astype(np.float32)
+
+
 @njit
 def prepare(
     pixels: np.ndarray,
     linear: np.ndarray,
     lms: np.ndarray,
-    floor: float,
+    slopes: np.ndarray,
     form: np.ndarray,
     target: np.ndarray,
     slope: np.ndarray,
@@ -71,7 +78,6 @@ def prepare(
     The first three slopes are those of the cube root of LMS; the fourth is the
     weight of the squared error of alpha.
     """
-    s = np.zeros(3, np.float32)
     for y in range(pixels.shape[0]):
         for x in range(pixels.shape[1]):
             alpha = F(1)
@@ -81,15 +87,14 @@ def prepare(
             for c in range(3):
                 m = lms[c, 0] * r + lms[c, 1] * g + lms[c, 2] * b
                 target[y, x, c] = (m - F(0.5)) * alpha
-                root = np.cbrt(m * alpha + F(0.2) * (F(1) - alpha) + floor)
-                s[c] = F(1 / 3) / (root * root)
-                slope[y, x, c] = s[c]
+                m = m * alpha + F(0.2) * (F(1) - alpha)
+                slope[y, x, c] = slopes[min(int(np.sqrt(m) * F(1024)), 1023)]
             target[y, x, 3] = alpha
-            weight = F(0)
-            for c in range(3):
-                for d in range(3):
-                    weight += s[c] * form[c, d] * s[d]
-            slope[y, x, 3] = F(0.25) * weight
+            slope[y, x, 3] = F(0)
+            if pixels.shape[2] == 4:
+                for c in range(3):
+                    for d in range(3):
+                        slope[y, x, 3] += F(0.25) * slope[y, x, c] * form[c, d] * slope[y, x, d]
 
 
 @njit
@@ -101,24 +106,27 @@ def filter_error(
     scratch: np.ndarray,
     filtered: np.ndarray,
 ) -> None:
-    """Fill `filtered` ((h + 2r), (w + 2r), 4) with the error after the blur, twice applied."""
+    """Fill `filtered` (h + 2r, 4 (w + 2r)) with the error after the blur, twice applied."""
     height, width, _ = target.shape
-    r = taps.shape[0] // 2
+    side = taps.shape[0]
+    error = np.empty(4 * width, np.float32)
     for y in range(height):
         row = scratch[y]
-        for t in range(row.shape[0]):
-            row[t] = F(0)
         for x in range(width):
             k = indices[y, x]
             for c in range(4):
-                error = centers[k, c] - target[y, x, c]
-                for j in range(2 * r + 1):
-                    row[4 * (x + j) + c] += taps[j] * error
-    for y in range(height + 2 * r):
+                error[4 * x + c] = centers[k, c] - target[y, x, c]
+        for t in range(row.shape[0]):
+            row[t] = F(0)
+        for j in range(side):
+            shifted = row[4 * j : 4 * (j + width)]
+            for t in range(4 * width):
+                shifted[t] += taps[j] * error[t]
+    for y in range(filtered.shape[0]):
         row = filtered[y]
         for t in range(row.shape[0]):
             row[t] = F(0)
-        for j in range(2 * r + 1):
+        for j in range(side):
             if 0 <= y - j < height:
                 source = scratch[y - j]
                 for t in range(row.shape[0]):
@@ -248,7 +256,7 @@ def optimize(
     rgba: np.ndarray,
     indices: np.ndarray,
     *,
-    fidelity: float = 3.0,
+    fidelity: float | None = None,
     refits: int | None = None,
     fixed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -261,13 +269,16 @@ def optimize(
         The palette to start from.
     indices : (height, width) ndarray of uint8
     fidelity : float
-        Weight of the error of single pixels against that of what the eye's blur leaves.
+        Weight of the error of single pixels against that of what the eye's blur leaves;
+        by default 3, and more for few colours, whose grain is coarse.
     refits : int
         How often the palette is refitted, by default `REFITS`; 0 leaves it alone.
     fixed : int
         Entries, from the first on, that no refit touches.
     """
     refits = REFITS if refits is None else refits
+    if fidelity is None:
+        fidelity = 3.0 * (1.0 + 8.0 / len(rgba))
     taps = blur_taps()
     indices = indices.copy()
     height, width = indices.shape
@@ -275,7 +286,8 @@ def optimize(
     target = np.empty((height, width, 4), np.float32)
     slope = np.empty((height, width, 4), np.float32)
     linear = color.srgb_to_linear(np.arange(256, dtype=np.uint8)).astype(np.float32)
-    prepare(image, linear, color.LMS_OF_RGB.astype(np.float32), F(FLOOR), _FORM, target, slope)
+    lms = color.LMS_OF_RGB.astype(np.float32)
+    prepare(image, linear, lms, slope_table(), _FORM, target, slope)
     scratch = np.empty((height, 4 * (width + 2 * r)), np.float32)
     filtered = np.empty((height + 2 * r, 4 * (width + 2 * r)), np.float32)
     for turn in range(refits + 1):
@@ -284,7 +296,7 @@ def optimize(
         near = np.ascontiguousarray(near[:, :CANDIDATES])
         filter_error(target, centers, indices, taps, scratch, filtered)
         dirty = np.ones((height, width), bool)
-        for _ in range(3 if turn == 0 else 2):
+        for _ in range(SWEEPS[min(turn, 1) if turn < refits else 2]):
             changed = sweep(
                 target, slope, centers, near, _FORM, taps, F(fidelity), 0, height, dirty,
                 indices, filtered,

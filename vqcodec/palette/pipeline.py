@@ -7,6 +7,7 @@ Few colours are kept exactly. Otherwise the palette is chosen on the histogram
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,24 +46,35 @@ class Quantized:
     palette : Palette
     indices : list of (height, width) ndarray of uint8
         One for each image.
-    mse : float
-        Mean squared error per sRGB sample (premultiplied, over black and white)
-        before dithering, in 1/255 squared.
-    quality : float
-        The same as a number from 0 to 100; see `quality_of`.
-    colors_before : int
-        How many distinct colours there were.
+    chosen : Chosen
+        The palette before dithering and what it costs, measured when asked for.
     """
 
     palette: Palette
     indices: list[np.ndarray]
-    mse: float
-    quality: float
-    colors_before: int
+    chosen: Chosen
+
+    @property
+    def colors_before(self) -> int:
+        """How many distinct colours there were."""
+        return len(self.chosen.histogram)
 
     @property
     def lossless(self) -> bool:
-        return self.mse == 0.0
+        return self.chosen.exact
+
+    @property
+    def mse(self) -> float:
+        """Mean squared error per sRGB sample before dithering, in 1/255 squared.
+
+        Where there is alpha, the mean of that over black and that over white.
+        """
+        return self.chosen.mse
+
+    @property
+    def quality(self) -> float:
+        """The error before dithering as a number from 0 to 100; see `quality_of`."""
+        return quality_of(self.chosen.distortion)
 
 
 def quantize_images(
@@ -100,9 +112,7 @@ def quantize_images(
         palette = options.palette
     indices = [number[index] for index in indices]
     steps(1.0, "done")
-    return Quantized(
-        palette.take(order), indices, chosen.mse, quality_of(chosen.distortion), len(histogram)
-    )
+    return Quantized(palette.take(order), indices, chosen)
 
 
 class _Steps:
@@ -124,16 +134,40 @@ class Chosen:
     """A palette for a histogram, and the entry of each of its colours.
 
     The first `leading` entries were given, and keep their places; the first `fixed`
-    keep their colours. `distortion` is the mean squared distance in Oklab, `mse` that
-    per sample in sRGB.
+    keep their colours.
     """
 
+    histogram: Histogram
     rgba: np.ndarray
     labels: np.ndarray
     leading: int
     fixed: int
-    distortion: float
-    mse: float
+    premultiply: bool
+
+    @functools.cached_property
+    def exact(self) -> bool:
+        """Whether every colour is an entry."""
+        few = len(self.histogram) <= len(self.rgba)
+        return few and np.array_equal(self.rgba[self.labels], self.histogram.rgba)
+
+    @functools.cached_property
+    def distortion(self) -> float:
+        """The mean squared distance in Oklab."""
+        return self._mean_square(Space.OKLAB)
+
+    @functools.cached_property
+    def mse(self) -> float:
+        """The mean squared error per sRGB sample, in 1/255 squared."""
+        return self._mean_square(Space.SRGB) * 255**2 / 3
+
+    def _mean_square(self, space: Space) -> float:
+        if self.exact:
+            return 0.0
+        points = to_points(self.histogram.rgba, space, self.premultiply)
+        points -= to_points(self.rgba, space, self.premultiply)[self.labels]
+        squared = np.einsum("nc,nc->n", points, points, dtype=np.float64)
+        counts = self.histogram.counts.astype(np.float64)
+        return float(squared @ counts / counts.sum())
 
 
 def choose_palette(histogram: Histogram, options: PaletteOptions) -> Chosen:
@@ -161,8 +195,7 @@ def choose_palette(histogram: Histogram, options: PaletteOptions) -> Chosen:
             return quality_of(candidate.distortion) >= high
 
         chosen = _fewest(chooser, good, limit)
-    reached = quality_of(chosen.distortion)
-    if reached < low:
+    if low > 0 and (reached := quality_of(chosen.distortion)) < low:
         raise TargetError(
             f"{len(chosen.rgba)} colours reach quality {reached:.0f}, below the least wanted, {low}"
         )
@@ -229,7 +262,7 @@ class _Chooser:
         keep = self.keep[:count]
         if len(keep) == count:
             return self._label(keep, min(self.leading, count), count)
-        return self._label(self._select(count, keep), self.leading, len(keep))
+        return self._chosen(*self._select(count, keep), self.leading, len(keep))
 
     def _exact(self, count: int) -> Chosen | None:
         """Return the colours themselves, after those to be kept, if they are few enough."""
@@ -243,9 +276,9 @@ class _Chooser:
         rgba = np.concatenate([keep, np.array(extra, np.uint8).reshape(-1, 4)])
         number = {bytes(entry): k for k, entry in reversed(list(enumerate(rgba)))}
         labels = np.array([number[bytes(entry)] for entry in self.rgba], np.int32)
-        return Chosen(rgba, labels, self.leading, len(rgba), 0.0, 0.0)
+        return self._chosen(rgba, labels, self.leading, len(rgba))
 
-    def _select(self, count: int, keep: np.ndarray) -> np.ndarray:
+    def _select(self, count: int, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from vqcodec.palette import select
 
         histogram, points = self.histogram, self.points
@@ -263,22 +296,18 @@ class _Chooser:
             _rescue(clusters)
         rgba = from_points(clusters.centers, self.options.space, self.premultiply)
         rgba[: len(keep)] = keep
-        return rgba
+        clusters.centers = to_points(rgba, self.options.space, self.premultiply)
+        clusters.gather()
+        clusters.assign()
+        return rgba, clusters.labels
+
+    def _chosen(self, rgba: np.ndarray, labels: np.ndarray, leading: int, fixed: int) -> Chosen:
+        return Chosen(self.histogram, rgba, labels, leading, fixed, self.premultiply)
 
     def _label(self, rgba: np.ndarray, leading: int, fixed: int) -> Chosen:
-        """Give every colour its nearest entry, and measure what that costs."""
+        """Give every colour its nearest entry."""
         centers = to_points(rgba, self.options.space, self.premultiply)
-        labels = _nearest(self.points, centers)
-        mean = {}
-        for space in Space:
-            own = space is self.options.space
-            points = self.points if own else to_points(self.rgba, space, self.premultiply)
-            entries = centers if own else to_points(rgba, space, self.premultiply)
-            squared = ((points - entries[labels]).astype(np.float64) ** 2).sum(1)
-            counts = self.histogram.counts.astype(np.float64)
-            mean[space] = float(squared @ counts / counts.sum())
-        mse = mean[Space.SRGB] * 255**2 / 3
-        return Chosen(rgba, labels, leading, fixed, mean[Space.OKLAB], mse)
+        return self._chosen(rgba, _nearest(self.points, centers), leading, fixed)
 
 
 def _nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
@@ -342,7 +371,7 @@ def _map(
     steps: _Steps,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the palette, which the best dithering changes, and the indices of each image."""
-    dither = options.dither if options.strength > 0 and chosen.mse > 0 else Dither.NONE
+    dither = options.dither if options.strength > 0 and not chosen.exact else Dither.NONE
     rgba = chosen.rgba
     if dither is Dither.NONE:
         return rgba, [_paint(image, histogram, chosen.labels) for image in images]
@@ -393,10 +422,10 @@ def _order(
     Given palettes and leading entries keep their order. The rest goes by opacity,
     so that a PNG's transparency chunk stays short, then by luminance.
     """
-    used = np.zeros(MAX_INDEXED, np.int64)
+    used = np.zeros(MAX_INDEXED, bool)
     for index in indices:
-        used += np.bincount(index.ravel(), minlength=MAX_INDEXED)
-    wanted = (used[: len(rgba)] > 0) | options.keep_unused
+        used[index] = True
+    wanted = used[: len(rgba)] | options.keep_unused
     numbers = np.arange(len(rgba))
     if options.palette is not None:
         return numbers[wanted]

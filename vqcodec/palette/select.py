@@ -1,8 +1,8 @@
 """Choosing the palette: cut, merge, then k-means with swaps of badly used colours.
 
 1. Greedy cuts across the principal axis of the box that gains most (X. Wu, "Color
-   quantization by dynamic programming and principal analysis", 1992), into four
-   times the colours wanted.
+   quantization by dynamic programming and principal analysis", 1992), into many
+   more than the colours wanted.
 2. Pairwise nearest neighbour merges by Ward's cost down to the colours wanted
    (W. H. Equitz, "A new vector quantization clustering algorithm", 1989).
 3. Weighted k-means (`lloyd`).
@@ -22,7 +22,7 @@ import numpy as np
 
 from vqcodec.palette import lloyd, reduce
 
-CUT_FACTOR = 4
+BOXES = 256  # before the merges, at least; or twice the colours wanted
 FIRST_STEPS = 20
 SWAP_STEPS = 2
 FAILURES = 8  # fruitless rounds in a row that end the search
@@ -43,11 +43,13 @@ class Clusters:
         self._gaps = np.zeros(self.near.shape, np.float32)
         self._lengths = np.zeros(k, np.int32)
         self.spread = np.zeros((k, 4, 4))
-        self._energy = float(weights.astype(np.float64) @ (points.astype(np.float64) ** 2).sum(1))
+        self._energy = 0.0
 
     def gather(self) -> None:
         """Bring the sums up to date with labels that were set from outside."""
-        lloyd.gather(self.points, self.weights, self.labels, self.centers, self.sums, self.reach)
+        self._energy = lloyd.gather(
+            self.points, self.weights, self.labels, self.centers, self.sums, self.reach
+        )
 
     def neighbours(self, least: int = 0) -> tuple[np.ndarray, ...]:
         """Return the sorted neighbour lists: numbers, squared distances, lengths."""
@@ -120,7 +122,7 @@ def choose_centers(
     """
     free = max(1, min(count - len(fixed), len(points)))
     labels = np.zeros(len(points), np.int32)
-    boxes = reduce.cut(points, weights, min(CUT_FACTOR * free, len(points)), labels)
+    boxes = reduce.cut(points, weights, min(max(BOXES, 2 * free), len(points)), labels)
     start = Clusters(points, weights, np.zeros((boxes, 4), np.float32), 0)
     start.labels = labels
     start.gather()

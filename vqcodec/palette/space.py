@@ -47,11 +47,19 @@ def to_points(rgba: np.ndarray, space: Space, premultiply: bool = True) -> np.nd
     -------
     (n, 4) ndarray of float32
     """
-    colors = color.srgb_to_oklab(rgba[:, :3]) if space is Space.OKLAB else rgba[:, :3] / 255.0
-    alpha = rgba[:, 3:] / 255.0
+    levels = np.arange(256, dtype=np.uint8)
+    if space is Space.OKLAB:
+        linear = color.srgb_to_linear(levels).astype(np.float32)[rgba[:, :3]]
+        colors = color.linear_to_oklab(linear)
+    else:
+        colors = (levels / np.float32(255))[rgba[:, :3]]
+    alpha = rgba[:, 3:] / np.float32(255)
     points = np.empty((len(rgba), 4), np.float32)
-    points[:, :3] = (colors - WHITE[space] / 2) * alpha if premultiply else colors
-    points[:, 3:] = alpha * alpha_weight(space)
+    points[:, :3] = colors
+    if premultiply:
+        points[:, :3] -= (WHITE[space] / 2).astype(np.float32)
+        points[:, :3] *= alpha
+    points[:, 3:] = alpha * np.float32(alpha_weight(space))
     return points
 
 
