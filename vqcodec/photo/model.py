@@ -29,6 +29,8 @@ from vqcodec.photo.contexts import (
 )
 from vqcodec.photo.predict import MODE_COUNT
 from vqcodec.photo.quantizer import COST_LEVELS, LUT_CELLS, LUT_RESOLUTION
+from vqcodec.photo.restore import BINS, TAPS
+from vqcodec.photo.restore import CLASSES as FILTER_CLASSES
 from vqcodec.photo.transform import BASIS_BITS, CLASSES
 
 FORMAT = 1
@@ -59,6 +61,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "counts": (TYPES, STATES),
     "first_weights": (TYPES, FIRST_SETS, INPUTS),
     "second_weights": (TYPES, SECOND_SETS, INPUTS),
+    "filters": (TYPES, BINS, FILTER_CLASSES, TAPS),
 }
 
 
@@ -127,6 +130,7 @@ class Tables:
             ("codewords", 0, 1 << 14), ("pair_weights", 0, 1 << 20), ("coded_weights", 0, 1 << 24),
             ("counts", 0, 255), ("dct32", -4096, 4096), ("pair16", -4096, 4096),
             ("dense4", -4096, 4096), ("dense8", -4096, 4096),
+            ("filters", -4096, 4096),
         ):  # fmt: skip
             if a[name].min() < low or a[name].max() > high:
                 raise CodebookError(f"array {name!r} of the photo codebook is out of range")
@@ -198,6 +202,11 @@ class Tables:
             np.ascontiguousarray(self.arrays["pair_weights"][group], np.int64),
             np.ascontiguousarray(self.arrays["coded_weights"][group], np.int64),
         )
+
+    @cached_property
+    def filters(self) -> np.ndarray:
+        """Weights of the restoration filters, (type, bin, class, tap)."""
+        return np.ascontiguousarray(self.arrays["filters"], np.int32)
 
     def coding(self, kind: int) -> tuple[Any, ...]:
         """Return the model arguments of `stream.code_plane`."""

@@ -18,6 +18,7 @@ from vqcodec.photo.partition import search_plane
 from vqcodec.photo.planes import MIDDLE
 from vqcodec.photo.predict import NO_MODE
 from vqcodec.photo.quantizer import STEPS, profile_offsets
+from vqcodec.photo.restore import restore_plane
 from vqcodec.photo.stream import UNIT, UNIT_OFFSETS, code_plane
 
 
@@ -38,7 +39,7 @@ class Quantization:
     offsets : bool
         Whether each 32 x 32 unit has a step offset of its own.
     restored : bool
-        Whether the restoration filter follows.
+        Whether the restoration filter may follow: a bit for each plane of a tile.
     """
 
     step: int
@@ -149,7 +150,31 @@ def encode_tile(
             plane, cells, state.symbols, state.values, *references, state.order, state.offsets,
             kind, step, q.offsets and number == 0, profile, *tables.coding(kind),
         )  # fmt: skip
+    if q.restored:
+        for number, (kind, step) in enumerate(plane_layout(planes.shape[0], q)):
+            original = planes[number].astype(np.int32)
+            filtered = _restored(state, number, kind, step, tables)
+            better = _error(original, filtered) < _error(original, state.planes[number])
+            rangecoder.encode_raw(coder, buffer, int(better), 1)
+            if better:
+                state.planes[number] = filtered
     return rangecoder.finish(coder, buffer), state
+
+
+def _restored(state: TileState, number: int, kind: int, step: int, tables: Tables) -> np.ndarray:
+    """Return a plane after the restoration filter."""
+    filtered = np.empty_like(state.planes[number])
+    restore_plane(
+        state.planes[number], state.cells[number], state.offsets, step, tables.filters[kind],
+        filtered,
+    )  # fmt: skip
+    return filtered
+
+
+def _error(original: np.ndarray, plane: np.ndarray) -> int:
+    """Squared error over the part of a plane that is seen."""
+    gap = original - plane[: original.shape[0], : original.shape[1]]
+    return int((gap * gap).sum(dtype=np.int64))
 
 
 def decode_tile(
@@ -168,4 +193,8 @@ def decode_tile(
             *state.references(kind), state.order, state.offsets,
             kind, step, q.offsets and number == 0, profile, *tables.coding(kind),
         )  # fmt: skip
+    if q.restored:
+        for number, (kind, step) in enumerate(plane_layout(channels, q)):
+            if rangecoder.decode_raw(coder, buffer, 1):
+                state.planes[number] = _restored(state, number, kind, step, tables)
     return state

@@ -45,7 +45,7 @@ _DTYPES = {
     "pair_weights": "u2", "coded_weights": "u4",
     "split_costs": "u1", "mode_costs": "u1", "direction_costs": "i2", "coded_costs": "u1",
     "pair_costs": "u2", "probabilities": "u2", "counts": "u1",
-    "first_weights": "i4", "second_weights": "i4",
+    "first_weights": "i4", "second_weights": "i4", "filters": "i2",
 }  # fmt: skip
 
 
@@ -95,6 +95,7 @@ def train(
     rounds: int = 3,
     crops: int = 48,
     prior_crops: int = 240,
+    filter_crops: int = 72,
     progress: Progress | None = None,
     provenance: str = "",
     start: Codebook | None = None,
@@ -113,6 +114,8 @@ def train(
         Crops (512 x 384) coded in each round.
     prior_crops : int
         Crops coded to adapt the probabilities.
+    filter_crops : int
+        Crops coded to fit the restoration filters.
     progress : callable, optional
         Called as ``progress(fraction, message)``; False cancels.
     provenance : str
@@ -135,10 +138,12 @@ def train(
     crop = _Crops(list(images), seed)
     arrays = dict(Tables.of(start).arrays) if start else bootstrap()
     arrays = {name: np.array(a, np.int64) for name, a in arrays.items()}
-    total = rounds * crops + 2 * prior_crops
+    total = rounds * crops + prior_crops + filter_crops
     done = 0
 
     def tell(message: str) -> None:
+        nonlocal done
+        done += 1
         if progress and progress(min(1.0, done / total), message) is False:
             raise CancelledError("training was cancelled")
 
@@ -149,10 +154,10 @@ def train(
             tell(f"round {number + 1}: coding")
             step = _STEPS[(i * 5 + number) % len(_STEPS)]
             _code_and_count(tables, crop.next(), step, statistics)
-            done += 1
         _fit(arrays, statistics, transforms=number < max(1, rounds - 1))
     tables = _tables(arrays)
     _adapt(arrays, tables, crop, prior_crops, tell)
+    _fit_filters(arrays, tables, crop, filter_crops, tell)
     return _codebook(arrays, provenance)
 
 
@@ -503,6 +508,39 @@ def _adapt(
         arrays["counts"][kind] = np.minimum(count, _COUNT_CAP)
         arrays["first_weights"][kind] = first
         arrays["second_weights"][kind] = second
+
+
+def _fit_filters(
+    arrays: dict[str, np.ndarray],
+    tables: Tables,
+    crop: _Crops,
+    crops: int,
+    tell: Callable[[str], None],
+) -> None:
+    """Least squares of each filter, leaning a little on all filters of its step."""
+    from vqcodec.photo import restore
+    from vqcodec.photo.tiles import Quantization, encode_tile, pad, plane_layout
+
+    shape = (TYPES, restore.BINS, restore.CLASSES, restore.TAPS)
+    squares, products = np.zeros((*shape, restore.TAPS)), np.zeros(shape)
+    for i in range(crops):
+        tell("fitting the restoration filters")
+        planes = crop.next()
+        q = Quantization(_STEPS[(i * 5) % len(_STEPS)], CHROMA_OFFSET, CHROMA_OFFSET)
+        _, state = encode_tile(planes, tables, q, 4)
+        for number, (kind, index) in enumerate(plane_layout(3, q)):
+            original = pad(planes[number], state.height, state.width)
+            restore.accumulate(
+                original, state.planes[number], state.cells[number], index,
+                squares[kind], products[kind],
+            )  # fmt: skip
+    squares += np.tril(squares, -1).swapaxes(-1, -2)
+    whole, response = squares.sum(2, keepdims=True), products.sum(2, keepdims=True)
+    squares, products = squares + 0.005 * whole, products + 0.005 * response
+    ridge = np.trace(squares, axis1=-2, axis2=-1)[..., None, None] * 1e-3 / restore.TAPS + 1.0
+    weights = np.linalg.solve(squares + ridge * np.eye(restore.TAPS), products[..., None])
+    scaled = np.round(weights[..., 0] * (1 << restore.WEIGHT_BITS))
+    arrays["filters"][...] = np.clip(scaled, -4096, 4096)
 
 
 def images_in(folders: Iterable[str | os.PathLike[str]]) -> list[str]:
