@@ -210,9 +210,8 @@ def visual(count: int) -> None:
         ("Gray for the eye", ((name, luma(pixels)) for name, pixels in kodak(count))),
     ):
         curves = compare(title, pictures, coders, ["SSIMULACRA2", "MS-SSIM-Y dB"])
-        print(
-            "\nMean SSIMULACRA2 at a rate:\n\n| bits a pixel | 0.25 | 0.5 | 1.0 |\n|---|---|---|---|"
-        )
+        print("\nMean SSIMULACRA2 at a rate:\n")
+        print("| bits a pixel | 0.25 | 0.5 | 1.0 |\n|---|---|---|---|")
         for label in coders:
             cells = [
                 np.mean([score_at(c[label]["SSIMULACRA2"], rate) for c in curves])
