@@ -29,8 +29,8 @@ _VECTORS_PER_CODEWORD = 128
 _LEAST_TRAINING = 1 << 15
 _MOST_TRAINING = 1 << 19
 _LLOYD_STEPS = 25
-_CODER_STEPS = 3
-_BAND_BLOCKS = 1 << 16  # blocks that the coder steps look at
+_CODER_STEPS = 2
+_BAND_BLOCKS = 1 << 15  # blocks that the coder steps look at
 
 
 @dataclass(frozen=True)

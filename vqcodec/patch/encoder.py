@@ -31,7 +31,8 @@ from vqcodec.patch.form import Form
 from vqcodec.patch.options import DEFAULT_QUALITY, Options
 
 ProgressCallback = Callable[[float, str], bool | None]
-_TRIALS = 12
+_TRIALS = 14
+_LEAST_QUALITY = -40.0  # where the search for a target ends: lambda is 2**18
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,8 @@ def operating_point(quality: float, pixels: int, options: Options) -> Point:
     """Return the operating point of a quality for an image of so many pixels."""
     lagrangian = options.lagrangian
     if options.fixed_rate:
-        return Point(
-            options.block_shape or (4, 4), options.codewords or round(2 ** (1 + quality / 10)), 0.0
-        )
+        count = 2 ** min(16, max(1, round(0.5 + quality / 10)))
+        return Point(options.block_shape or (4, 4), options.codewords or count, 0.0)
     if lagrangian is None:
         lagrangian = 2 ** ((104 - quality) / 8) - 2**0.5 if quality < 100 else 0.0
     side, count = next((line[1:] for line in _LINE if lagrangian >= line[0]), _FINEST)
@@ -110,7 +110,12 @@ def operating_point(quality: float, pixels: int, options: Options) -> Point:
 
 
 def _meet(job: _Job, name: str, target: float) -> Coded:
-    """Bisect quality until the file meets a target; regula falsi on the logarithm of its size."""
+    """Walk along the line of operating points until the file meets a target.
+
+    Regula falsi, kept inside the bracket. Where the line jumps from one block
+    or codebook size to the next and the target lies in the gap, the finer of
+    the two goes on alone, with a larger lambda.
+    """
 
     def measure(coded: Coded) -> float:
         if name == "psnr":
@@ -118,31 +123,34 @@ def _meet(job: _Job, name: str, target: float) -> Coded:
         return math.log(coded.bits if name == "size" else coded.bits / job.pixels)
 
     goal = target if name == "psnr" else math.log(target * 8 if name == "size" else target)
-    tolerance = 0.1 if name == "psnr" else 0.01
-    low, high, tried = 0.0, 100.0, []
-    low_miss = high_miss = math.nan
-    quality = 75.0
+    tolerance = 0.1 if name == "psnr" else 0.02
+    tried: list[tuple[float, Coded]] = []
+    low, low_miss, high, high_miss = 0.0, math.nan, 100.0, math.nan
+    quality, family = DEFAULT_QUALITY, None
     for _ in range(_TRIALS):
-        coded = job.attempt(job.line(quality))
+        coded = job.attempt(job.line(quality, family))
         miss = measure(coded) - goal
         tried.append((miss, coded))
-        if abs(miss) <= tolerance:
+        if abs(miss) <= tolerance or (quality == 100.0 and miss < 0):
             break
         if miss > 0:
             high, high_miss = quality, miss
         else:
             low, low_miss = quality, miss
-        if high - low < 0.02 or (high == 0.0 and miss > 0) or (low == 100.0 and miss < 0):
-            break
-        if math.isnan(low_miss):  # still above the target everywhere: towards quality 0
-            quality = high / 2 if high > 10 else 0.0
-        elif math.isnan(high_miss):
-            quality = (low + 100) / 2 if low < 90 else 100.0
-        elif math.isfinite(high_miss):
+        if math.isnan(low_miss):  # above the target everywhere so far
+            if high <= _LEAST_QUALITY:
+                break
+            quality = max(_LEAST_QUALITY, high - 30)
+        elif not math.isfinite(high_miss):
+            quality = (low + high) / 2 if high - low > 8 or high < 100 else high
+        elif high - low > 0.5:
             share = -low_miss / (high_miss - low_miss)
             quality = low + (high - low) * min(0.9, max(0.1, share))
+        elif family is None and not job.options.fixed_rate:
+            family = job.line(high)
+            low, low_miss, quality = high - 30, math.nan, high - 5
         else:
-            quality = (low + high) / 2
+            break
     return _choose(job, name, target, tried)
 
 
@@ -212,8 +220,10 @@ class _Job:
     def pixels(self) -> int:
         return self.form.width * self.form.height
 
-    def line(self, quality: float) -> Point:
-        return operating_point(quality, self.pixels, self.options)
+    def line(self, quality: float, family: Point | None = None) -> Point:
+        """Return the point of a quality, with the block and codebook size of a given one."""
+        point = operating_point(quality, self.pixels, self.options)
+        return replace(family, lagrangian=point.lagrangian) if family else point
 
     def say(self, part: float, message: str) -> None:
         """Report progress; `part` is how much of the present attempt is done."""
