@@ -16,6 +16,7 @@ _XMP_KEYWORD = "XML:com.adobe.xmp"
 _TIFF_TAGS = (270, 271, 272, 274, 305, 306, 315, 33432)
 _TIFF_FOLDERS = (0x8769, 0x8825)
 _XMP_TAG = 700
+_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def collect_metadata(image: PIL.Image.Image, limits: Limits) -> tuple[Metadata, list[str]]:
@@ -24,7 +25,7 @@ def collect_metadata(image: PIL.Image.Image, limits: Limits) -> tuple[Metadata, 
     found: dict[str, Any] = {
         "icc": _as_bytes(info.get("icc_profile")),
         "exif": _exif(image),
-        "xmp": _as_bytes(info.get("xmp") or info.get(_XMP_KEYWORD)),
+        "xmp": _as_bytes(info.get("xmp") or info.get(_XMP_KEYWORD) or _older_xmp(image)),
     }
     notes = []
     left = limits.metadata
@@ -57,6 +58,20 @@ def tiff_tags(metadata: Metadata) -> PIL.Image.Exif:
     if metadata.xmp:
         tags[_XMP_TAG] = metadata.xmp
     return tags
+
+
+def jpeg_xmp(xmp: bytes) -> bytes:
+    """Return XMP as a segment of a JPEG file; Pillow writes it itself only since version 11."""
+    data = _XMP_SEGMENT + xmp
+    return b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data
+
+
+def _older_xmp(image: PIL.Image.Image) -> Any:
+    """Find XMP where Pillow left it before version 11: among TIFF tags and JPEG segments."""
+    for segment, content in getattr(image, "applist", ()):
+        if segment == "APP1" and content.startswith(_XMP_SEGMENT):
+            return content[len(_XMP_SEGMENT) :]
+    return getattr(image, "tag_v2", {}).get(_XMP_TAG)
 
 
 def _as_bytes(value: Any) -> bytes | None:

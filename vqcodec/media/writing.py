@@ -15,7 +15,7 @@ from vqcodec.errors import MediaError, ParameterError
 from vqcodec.files import atomic_file
 from vqcodec.media import wide
 from vqcodec.media.image import Image, to_eight_bits, turn
-from vqcodec.media.tags import tiff_tags, with_prefix
+from vqcodec.media.tags import jpeg_xmp, tiff_tags, with_prefix
 
 _SUFFIXES = {
     ".png": "PNG",
@@ -134,8 +134,12 @@ def _write(image: Image, file: BinaryIO, format: str, target: str) -> tuple[str,
         for name, value in (("exif", metadata.exif), ("xmp", metadata.xmp)):
             if value and longest and len(value) > longest:
                 notes.append(f"the {name.upper()} metadata is too long for {format} and left out")
+            elif value and name == "exif":
+                options["exif"] = with_prefix(value)
+            elif value and format == "JPEG":
+                options["extra"] = jpeg_xmp(value)
             elif value:
-                options[name] = with_prefix(value) if name == "exif" else value
+                options["xmp"] = value
     if format == "PNG":
         options["pnginfo"] = _png_text(image)
     if format in ("JPEG", "GIF") and "Comment" in metadata.text:
