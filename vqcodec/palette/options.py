@@ -28,7 +28,7 @@ class PaletteOptions:
     Attributes
     ----------
     colors : int or None
-        At most so many, 1 to 256; None chooses the number (quality 90, unless
+        At most so many, 1 to 256; None chooses the number (quality 85, unless
         `quality` or `max_error` says otherwise).
     space : Space
         Where colours are compared.

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float, str], bool | None]
 
-AUTO_QUALITY = 90
+AUTO_QUALITY = 85
+HALF_QUALITY = 0.0155
 EXACT_COLORS = 6000  # up to so many, the palette is chosen on the colours themselves
 CELLS = 3000  # else on at least so many cells of them, or on
 CELLS_PER_ENTRY = 16  # times the size of the palette
@@ -33,7 +34,7 @@ SWAP_ROUNDS = 10
 POLISH_STEPS = 6
 RESCUE_DISTANCE = 0.1  # in Oklab: about five just noticeable differences
 RESCUE_PIXELS = 8
-RESCUE_COST = 0.05  # of the whole error, at most, for one entry
+RESCUE_COST = 0.15  # of the whole error, at most, before the others have moved
 RESCUE_SHARE = 16  # at most one entry in so many
 
 
@@ -226,14 +227,11 @@ def _fewest(choose: Callable[[int], Chosen], good: Callable[[Chosen], bool], lim
 def quality_of(distortion: float) -> float:
     """Return a quality from 0 to 100 for a mean squared distance in Oklab.
 
-    The scale follows pngquant's closely enough for its users to feel at home:
-    100 is lossless, 80 and more hardly differs from the original, below 50 the
-    colours show.
+    A curve through what pngquant calls quality on photographs and drawings, for its
+    users to feel at home: 100 is lossless, above 80 the loss is hard to see, at 50
+    the colours are `HALF_QUALITY` off in the root mean square.
     """
-    return float(100.0 - QUALITY_SLOPE * np.log1p(distortion**0.5 / QUALITY_KNEE))
-
-
-QUALITY_SLOPE, QUALITY_KNEE = 30.0, 0.01
+    return 100.0 / (1.0 + (distortion**0.5 / HALF_QUALITY) ** 3)
 
 
 class _Chooser:
@@ -292,8 +290,8 @@ class _Chooser:
         clusters = select.Clusters(points, histogram.counts, coarse.centers, len(fixed))
         clusters.labels = coarse.labels[cells]
         clusters.iterate(POLISH_STEPS, 1e-3)
-        if self.options.space is Space.OKLAB:
-            _rescue(clusters)
+        if self.options.space is Space.OKLAB and _rescue(clusters):
+            clusters.iterate(POLISH_STEPS, 1e-3)
         rgba = from_points(clusters.centers, self.options.space, self.premultiply)
         rgba[: len(keep)] = keep
         clusters.centers = to_points(rgba, self.options.space, self.premultiply)
@@ -322,12 +320,13 @@ def _nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
     return nearest_entries(points, centers)
 
 
-def _rescue(clusters: select.Clusters) -> None:
+def _rescue(clusters: select.Clusters) -> bool:
     """Give entries to small groups of colours that are far from all others.
 
     A sum of squares is blind to a red flag of twenty pixels in a landscape; eyes are
     not. The group farthest off gets the entry that is missed least, as long as all
-    of this costs no more than `RESCUE_COST` of the error.
+    of this costs no more than `RESCUE_COST` of the error. Rescued entries are fixed
+    from then on. Returns whether there are any.
     """
     count = len(clusters.centers)
     points, weights = clusters.points, clusters.weights
@@ -339,7 +338,7 @@ def _rescue(clusters: select.Clusters) -> None:
         squared[tried] = 0.0
         seed = int(squared.argmax())
         if squared[seed] <= RESCUE_DISTANCE**2:
-            return
+            break
         near = ((points - points[seed]) ** 2).sum(1) <= RESCUE_DISTANCE**2
         group = near & (squared > RESCUE_DISTANCE**2)
         tried |= group
@@ -350,14 +349,16 @@ def _rescue(clusters: select.Clusters) -> None:
         victim = int(loss.argmin())
         spent += float(loss[victim]) / max(error, 1e-30)
         if spent > RESCUE_COST:
-            return
+            break
         emptied = clusters.labels == victim
         clusters.labels[emptied] = second[emptied]
         clusters.labels[group] = victim
         clusters.centers[victim] = mass @ points[group] / mass.sum()
+        clusters.fix(victim)
         clusters.gather()
         clusters.assign()
         left -= 1
+    return left < count // RESCUE_SHARE
 
 
 # --- the pixels ------------------------------------------------------------------

@@ -80,6 +80,15 @@ class Clusters:
                 break
         return error
 
+    def fix(self, number: int) -> None:
+        """Make a centre one of the fixed ones; it changes places with the first free one."""
+        first = self.fixed
+        swap = np.arange(len(self.centers), dtype=np.int32)
+        swap[[first, number]] = number, first
+        self.labels = swap[self.labels]
+        self.centers = self.centers[swap]
+        self.fixed += 1
+
     def removal(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Return what each free centre is worth, each point's second nearest, and the error.
 
