@@ -158,7 +158,7 @@ def _choose(job: _Job, name: str, target: float, tried: list[tuple[float, Coded]
     """Return the attempt that meets the target; or the nearest permissible one, with a word."""
     unit = {"psnr": " dB", "bpp": " bits a pixel", "size": " bytes"}[name]
     wanted = f"{target:.6g}{unit}"
-    permissible = 0.25 if name == "psnr" else 0.05
+    permissible = 0.5 if name == "psnr" else 0.05
     near = [item for item in tried if abs(item[0]) <= permissible]
     if near:
         return min(near, key=lambda item: abs(item[0]))[1]
