@@ -15,6 +15,12 @@ from vqcodec.jit import njit
 
 def kernel(signature: str | Callable[..., Any]) -> Any:
     """Decorate an inner function, with its signature or without."""
+    options = {"_nrt": False, "no_cfunc_wrapper": True}
     if callable(signature):
-        return njit(_nrt=False)(signature)
-    return njit(signature_or_function=signature, _nrt=False)
+        return njit(**options)(signature)
+    return njit(signature_or_function=signature, **options)
+
+
+def again(function: Any) -> Any:
+    """Compile another module's function as an inner function of ours."""
+    return kernel(getattr(function, "py_func", function))

@@ -15,7 +15,7 @@ import numpy as np
 
 from vqcodec import rangecoder
 from vqcodec.photo.contexts import INPUTS
-from vqcodec.photo.kernel import kernel
+from vqcodec.photo.kernel import again, kernel
 
 _p = (np.arange(4096) + 0.5) / 4096
 # ln(p / (1 - p)) in 1/256 by the top 12 bits of p, and its inverse in 1/65536.
@@ -30,8 +30,8 @@ FRESH = np.uint32(1 << 31)
 WEIGHT_ONE = 1 << 16
 
 
-_encode_interval = kernel(rangecoder.encode_interval.py_func)
-_decode_interval = kernel(rangecoder.decode_interval.py_func)
+_encode_interval = again(rangecoder.encode_interval)
+_decode_interval = again(rangecoder.decode_interval)
 
 
 @kernel("i8(u8[::1],u1[::1],b1,i8,i8)")

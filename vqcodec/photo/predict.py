@@ -145,7 +145,7 @@ def predict(mode, size, raw, smooth, slot, line, out, row):
         line[U(n + i)] = smooth[slot, k] if smoothed else raw[slot, k]
     if angle < 0:
         inverse = INVERSE[mode]
-        for i in range(-1, ((n * angle) >> 5) - 1, -1):
+        for i in range(-1, (n * angle) >> 5, -1):
             k = U(corner - sign * ((i * -inverse + 128) >> 8))
             line[U(n + i)] = smooth[slot, k] if smoothed else raw[slot, k]
     for y in range(n):
