@@ -137,9 +137,7 @@ def assign(points: Any, codebook: Any, *, penalty: Any = None) -> tuple[np.ndarr
     return assign_all(nearest, points)
 
 
-def assign_all(
-    nearest: NearestCodeword, points: np.ndarray, boxes: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def assign_all(nearest: NearestCodeword, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and squared distances of all `points`, on all threads."""
     from vqcodec.cluster.parallel import chunk_ranges, run_chunks
 
@@ -147,7 +145,7 @@ def assign_all(
     distances = np.empty(len(points))
 
     def work(_: int, start: int, stop: int) -> None:
-        labels[start:stop] = nearest.search(points, start, stop, boxes)
+        labels[start:stop] = nearest.search(points, start, stop)
         distances[start:stop] = nearest.distances(points, start, labels[start:stop])
 
     run_chunks(work, chunk_ranges(len(points)))

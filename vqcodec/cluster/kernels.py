@@ -18,6 +18,8 @@ import numpy as np
 from vqcodec.cluster.microkernel import BLOCK, GROUP, UNREACHED, search_block
 from vqcodec.jit import njit
 
+NEIGHBOURS = 8  # blocks of points that share a short list of codewords
+
 
 def tile_codebook(
     codebook: np.ndarray, penalty: np.ndarray, origin: np.ndarray, scale: float
@@ -118,14 +120,13 @@ def _margins(vectors, best, margins):
 
 
 @njit(fastmath=True, error_model="numpy")
-def _keep_candidates(centre, half_width, columns, penalty, distances, spreads, candidates):
-    """List the codewords that may be nearest to some point of a box; return how many.
+def _keep_candidates(centre, half_width, count, columns, penalty, distances, spreads, candidates):
+    """List which of `count` codewords may be nearest to some point of a box; return how many.
 
     With w nearest to the box's centre m, codeword c is out when the bisector of
     c and w passes the box by: |m - c|² - |m - w|² > 2 Σ_j half_width_j |c_j - w_j|
     (the filter of Kanungo et al. 2002).
     """
-    count = columns.shape[1]
     for k in range(count):
         distances[k] = penalty[k]
     for j in range(columns.shape[0]):
@@ -149,6 +150,27 @@ def _keep_candidates(centre, half_width, columns, penalty, distances, spreads, c
         candidates[kept] = k
         kept += distances[k] - lowest <= spreads[k] + 1e-10 * (distances[k] + spreads[k])
     return kept
+
+
+@njit(error_model="numpy")
+def _shortlist(boxes, columns, penalty, distances, spreads, few_columns, few_penalty, shortlist):
+    """Set aside the codewords that may be nearest anywhere in some boxes; return how many."""
+    dimensions = columns.shape[0]
+    centre, half_width = np.empty(dimensions), np.empty(dimensions)
+    for j in range(dimensions):
+        low, high = np.inf, -np.inf
+        for b in range(boxes.shape[0]):
+            low = min(low, boxes[b, 0, j] - boxes[b, 1, j])
+            high = max(high, boxes[b, 0, j] + boxes[b, 1, j])
+        centre[j], half_width[j] = 0.5 * (low + high), 0.5 * (high - low)
+    count = _keep_candidates(
+        centre, half_width, columns.shape[1], columns, penalty, distances, spreads, shortlist
+    )
+    for i in range(count):
+        few_penalty[i] = penalty[shortlist[i]]
+        for j in range(dimensions):
+            few_columns[j, i] = columns[j, shortlist[i]]
+    return count
 
 
 @njit(error_model="numpy")
@@ -185,15 +207,28 @@ def search(points, start, stop, origin, scale, tiles, bias, rows, columns, penal
     screened = np.empty(rows.shape[1], np.float32)
     candidates = np.arange(count + 1).astype(np.int32)
     few_tiles, few_bias = tiles, bias
+    few_columns, few_penalty = columns, penalty
     if boxes.shape[0] > 0:
         few_tiles, few_bias = np.empty_like(tiles), np.empty_like(bias)
+        few_columns, few_penalty = np.empty_like(columns), np.empty_like(penalty)
+    shortlist, listed = candidates.copy(), 0
     groups = tiles.shape[0]
     unsure = 0
     for first in range(start, stop, BLOCK):
         size = min(BLOCK, stop - first)
         if boxes.shape[0] > 0:
-            box = boxes[first // BLOCK]
-            kept = _keep_candidates(box[0], box[1], columns, penalty, values, spreads, candidates)
+            block = first // BLOCK
+            if (first - start) % (NEIGHBOURS * BLOCK) == 0:
+                together = boxes[block : block + NEIGHBOURS]
+                listed = _shortlist(
+                    together, columns, penalty, values, spreads, few_columns, few_penalty, shortlist
+                )
+            centre, half_width = boxes[block, 0], boxes[block, 1]
+            kept = _keep_candidates(
+                centre, half_width, listed, few_columns, few_penalty, values, spreads, candidates
+            )
+            for i in range(kept):
+                candidates[i] = shortlist[candidates[i]]
             if kept == 1:
                 labels[first - start : first - start + size] = candidates[0]
                 continue
@@ -237,6 +272,22 @@ def squared_distances(points, start, codebook, labels, distances):
             difference = np.float64(points[start + i, j]) - codebook[k, j]
             total += difference * difference
         distances[i] = total
+
+
+@njit(error_model="numpy")
+def measure(points, start, codebook, labels, weights, counts):
+    """Return the squared error of points from ``start`` on; add their weights to `counts`."""
+    inertia = 0.0
+    for i in range(labels.shape[0]):
+        total = 0.0
+        k = labels[i]
+        for j in range(points.shape[1]):
+            difference = np.float64(points[start + i, j]) - codebook[k, j]
+            total += difference * difference
+        weight = weights[start + i] if weights.shape[0] > 0 else 1.0
+        inertia += weight * total
+        counts[k] += weight
+    return inertia
 
 
 @njit(error_model="numpy")

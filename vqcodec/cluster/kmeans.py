@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vqcodec.cluster.assign import Frame, NearestCodeword, assign_all
+from vqcodec.cluster.assign import Frame, NearestCodeword
 from vqcodec.cluster.progress import Progress, ProgressCallback
 from vqcodec.cluster.seeding import Init, seed_codebook
 from vqcodec.cluster.validate import Seed, as_count, as_generator, as_vectors, as_weights
@@ -165,7 +165,7 @@ def train(
             best = fit
     assert best is not None
     if distinct is not None:
-        best.labels = best.labels[distinct.inverse]
+        best.labels = distinct.expand(best.labels)
     progress.report(1.0, f"{k} codewords, distortion {best.inertia:.6g}")
     return best
 
@@ -220,11 +220,31 @@ def lloyd(
                     f"within tolerance {threshold:.6g}."
                 )
             break
-    nearest = NearestCodeword(centers, frame)
-    labels, distances = assign_all(nearest, points, boxes)
-    counts = np.bincount(labels, weights, minlength=len(centers)).astype(np.float64)
-    inertia = float(distances.sum() if weights is None else distances @ weights)
+    labels, counts, inertia = _measured(NearestCodeword(centers, frame), points, weights, boxes)
     return Fit(centers, labels, inertia, iterations, counts, converged)
+
+
+def _measured(
+    nearest: NearestCodeword,
+    points: np.ndarray,
+    weights: np.ndarray | None,
+    boxes: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the labels, the weights of the clusters and the squared error of a codebook."""
+    from vqcodec.cluster.kernels import measure
+    from vqcodec.cluster.parallel import chunk_ranges, run_chunks
+
+    labels = np.empty(len(points), np.int32)
+    mass = np.empty(0) if weights is None else weights
+
+    def work(_: int, start: int, stop: int) -> tuple[np.ndarray, float]:
+        labels[start:stop] = nearest.search(points, start, stop, boxes)
+        counts = np.zeros(len(nearest.codebook))
+        inertia = measure(points, start, nearest.codebook, labels[start:stop], mass, counts)
+        return counts, inertia
+
+    parts = run_chunks(work, chunk_ranges(len(points)))
+    return labels, sum(counts for counts, _ in parts), float(sum(error for _, error in parts))
 
 
 def improve(

@@ -3,9 +3,8 @@
 
 A photograph has far fewer colours than pixels, and k-means on distinct colours
 with their counts as weights is k-means on all pixels. The distinct colours
-come out ordered cell by cell along a Morton curve, so that neighbours in the
-array are neighbours in space and the search can leave out most codewords for
-whole blocks of them.
+come out along a Morton curve, so that neighbours in the array are neighbours
+in space and the search can leave out most codewords for whole blocks of them.
 """
 
 from __future__ import annotations
@@ -17,8 +16,6 @@ import numpy as np
 from vqcodec.jit import njit
 
 _FEW = 1024  # points that any sorting is quick for
-_PLACE_BITS = 9  # of 24: cells of 8 x 8 x 8 colours
-_PLACES, _CELLS = 1 << _PLACE_BITS, 1 << (24 - _PLACE_BITS)
 # The bits of an 8-bit value, two apart, so that three values interleave to 24 bits.
 _SPREAD = np.array([sum((v >> b & 1) << 3 * b for b in range(8)) for v in range(256)], np.int32)
 # The other way round, for 9 bits of a code and each of its coordinates.
@@ -46,6 +43,10 @@ class Tally:
     weights: np.ndarray
     inverse: np.ndarray
     ordered: bool
+
+    def expand(self, labels: np.ndarray) -> np.ndarray:
+        """Return the labels of the original points, given those of the distinct ones."""
+        return _expand(labels, self.inverse)
 
 
 def tally(points: np.ndarray, weights: np.ndarray | None) -> Tally | None:
@@ -76,6 +77,14 @@ def tally_few(points: np.ndarray, weights: np.ndarray | None) -> Tally | None:
 
 
 @njit
+def _expand(labels, inverse):
+    expanded = np.empty(inverse.shape[0], labels.dtype)
+    for i in range(inverse.shape[0]):
+        expanded[i] = labels[inverse[i]]
+    return expanded
+
+
+@njit
 def _interleave(points, codes):
     """Write the Morton code of every point; return whether they all are 8-bit integers."""
     for i in range(points.shape[0]):
@@ -93,49 +102,49 @@ def _interleave(points, codes):
 
 
 @njit
-def _coordinate(code, j):
-    """Return coordinate j of a Morton code."""
-    high, middle, low = _GATHER[code >> 18, j], _GATHER[code >> 9 & 511, j], _GATHER[code & 511, j]
-    return high << 6 | middle << 3 | low
+def _ones(word):
+    """Return how many bits of a 64-bit word are set."""
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    pairs = np.uint64(0x3333333333333333)
+    word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @njit
 def _count(codes, weights, dimensions):
-    """Sort codes into cells by counting, then tally each cell in a small table.
+    """Mark every code in a bit map, whose set bits then number the distinct codes in order.
 
-    Returns the distinct points and their weights; the index of its distinct
+    Returns the distinct points and their weights; the number of its distinct
     point takes the place of every code.
     """
-    fill = np.zeros(_CELLS + 1, np.int64)
+    present = np.zeros(1 << 18, np.uint64)
     for code in codes:
-        fill[code // _PLACES + 1] += 1
-    fill = np.cumsum(fill)
-    order, places = np.empty(codes.shape[0], np.int32), np.empty(codes.shape[0], np.uint16)
+        present[code >> 6] |= np.uint64(1) << np.uint64(code & 63)
+    before = np.empty(present.shape[0], np.int32)
+    found = 0
+    for w in range(present.shape[0]):
+        before[w] = found
+        found += _ones(present[w])
+    distinct, mass = np.empty((found, dimensions), np.float32), np.zeros(found)
+    corner = np.zeros(3, np.int32)
+    at = 0
+    for w in range(present.shape[0]):
+        word = present[w]
+        if w & 7 == 0:  # eight words make a cell of 8 x 8 x 8 colours
+            for j in range(dimensions):
+                corner[j] = _GATHER[w >> 12, j] << 6 | _GATHER[w >> 3 & 511, j] << 3
+        while word:
+            bit = _ones((word & (~word + np.uint64(1))) - np.uint64(1))  # the lowest one set
+            word &= word - np.uint64(1)
+            low = (w & 7) << 6 | bit
+            for j in range(dimensions):
+                distinct[at, j] = corner[j] + _GATHER[low, j]
+            at += 1
     for i in range(codes.shape[0]):
-        cell = codes[i] // _PLACES
-        order[fill[cell]], places[fill[cell]] = i, codes[i] % _PLACES
-        fill[cell] += 1
-    # Now fill[cell] is the end of the cell.
-    present, rank = np.zeros(_PLACES, np.float64), np.empty(_PLACES, np.int32)
-    room = min(codes.shape[0], 1 << 24)
-    distinct, mass = np.empty((room, dimensions), np.float32), np.empty(room)
-    found, start = 0, 0
-    for cell in range(_CELLS):
-        stop = fill[cell]
-        if stop == start:
-            continue
-        present[:] = -1.0
-        for at in range(start, stop):
-            weight = weights[order[at]] if weights.shape[0] > 0 else 1.0
-            present[places[at]] = max(present[places[at]], 0.0) + weight
-        for place in range(_PLACES):
-            if present[place] >= 0.0:
-                rank[place] = found
-                mass[found] = present[place]
-                for j in range(dimensions):
-                    distinct[found, j] = _coordinate(cell * _PLACES + place, j)
-                found += 1
-        for at in range(start, stop):
-            codes[order[at]] = rank[places[at]]
-        start = stop
-    return distinct[:found].copy(), mass[:found].copy()
+        code = codes[i]
+        lower = (np.uint64(1) << np.uint64(code & 63)) - np.uint64(1)
+        rank = before[code >> 6] + _ones(present[code >> 6] & lower)
+        mass[rank] += weights[i] if weights.shape[0] > 0 else 1.0
+        codes[i] = rank
+    return distinct, mass
