@@ -16,7 +16,7 @@ import pytest
 
 from vqcodec.media import Image, load_image, save_image
 
-HEAVY = ("numba", "scipy", "numpy", "PIL", "soundfile", "llvmlite", "rich")
+HEAVY = ("numba", "scipy", "numpy", "PIL", "soundfile", "llvmlite")
 ROOT = Path(__file__).parent.parent
 SMALL = ("--codewords", "8")
 
