@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vqcodec.container import Limits as Limits
     from vqcodec.errors import VQError as VQError
     from vqcodec.media import Image as Image
+    from vqcodec.palette import quantize as quantize
 
 _HOME = {
     "compare": "vqcodec.api",
@@ -52,6 +53,9 @@ _HOME = {
     "Limits": "vqcodec.container",
     "VQError": "vqcodec.errors",
     "Image": "vqcodec.media",
+    "KMeans": "vqcodec.cluster",
+    "MiniBatchKMeans": "vqcodec.cluster",
+    "quantize": "vqcodec.palette",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -8,6 +8,9 @@ and gets the result written, whole or not at all.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import importlib
+import inspect
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -45,8 +48,9 @@ def encode(
     source : path, bytes, binary file, array, Pillow image or `vqcodec.media.Image`
     target : path or binary file, optional
         Where to write the .vqi file.
-    kind : {'auto', 'patch'}
-        The codec; ``auto`` takes the best one for the source.
+    kind : {'auto', 'patch', 'photo'}
+        The codec. ``auto`` takes ``photo``, but ``patch`` for 16-bit images
+        and where an option asks for it (codewords, block, fixed_rate, ...).
     codebook : Codebook or path, optional
         An external codebook: the file then holds its hash only.
     progress : callable, optional
@@ -55,7 +59,8 @@ def encode(
     notes : list of str, optional
         Sentences that the user should hear are appended to it.
     **options
-        Of the codec: see `vqcodec.patch.options.Options`.
+        Of the codec: see `vqcodec.patch.options.Options` and
+        `vqcodec.photo.options.Options`.
 
     Returns
     -------
@@ -77,21 +82,48 @@ def encode(
     >>> vqcodec.decode(data).samples.shape
     (8, 8, 1)
     """
-    if kind not in ("auto", "patch"):
-        raise ParameterError(f"there is no image codec {kind!r}")
-    from vqcodec.patch import encoder
-    from vqcodec.patch.options import Options
-
-    try:
-        wishes = Options(**options)
-    except TypeError as error:
-        raise ParameterError(f"the patch codec has no such option: {error}") from None
     image = load_image(source, limits)
-    coded = encoder.encode(image, wishes, _as_codebook(codebook, limits), progress)
-    if notes is not None and coded.note:
-        notes.append(coded.note)
-    _write(target, coded.data)
-    return coded.data
+    book = _as_codebook(codebook, limits)
+    if kind == "auto":
+        kind = _best_kind(image, book, options)
+    if kind not in ("patch", "photo"):
+        raise ParameterError(f"there is no image codec {kind!r}")
+    wishes = _options(kind, options)
+    if kind == "photo":
+        from vqcodec.photo import codec
+
+        if notes is not None and image.bits == 16:
+            notes.append("the photo codec keeps 8 of 16 bits; --kind patch keeps them all")
+        data = codec.encode(image, wishes, book, progress)
+    else:
+        from vqcodec.patch import encoder
+
+        coded = encoder.encode(image, wishes, book, progress)
+        data = coded.data
+        if notes is not None and coded.note:
+            notes.append(coded.note)
+    _write(target, data)
+    return data
+
+
+def _best_kind(image: Image, codebook: Codebook | None, options: dict[str, Any]) -> str:
+    """Choose the codec: of the codebook, of the options that only one has, for the image."""
+    if codebook is not None:
+        return codebook.kind
+    only_patch = ("codewords", "block", "fixed_rate", "color", "chroma", "mean_removed")
+    if image.bits == 16 or "lagrangian" in options or any(options.get(o) for o in only_patch):
+        return "patch"
+    return "photo"
+
+
+def _options(kind: str, options: dict[str, Any]) -> Any:
+    """Make the options value of a codec; it checks itself."""
+    Options = importlib.import_module(f"vqcodec.{kind}.options").Options
+    known = {field.name for field in dataclasses.fields(Options)}
+    for name in options:
+        if name not in known:
+            raise ParameterError(f"the {kind} codec has no option {name!r}")
+    return Options(**options)
 
 
 def decode(
@@ -133,24 +165,28 @@ def decode(
         file cannot be read, or the target not written).
     """
     with opened(source, limits) as container:
+        codec = _decoder(container)
         book = _as_codebook(codebook, limits)
-        if container.kind is Kind.PATCH:
-            from vqcodec.patch import books, codec
-
-            identity = books.external_identity(container)
-            if book is None and identity is not None:
-                places = [Path(folder) for folder in folders]
-                if isinstance(source, str | os.PathLike):
-                    places.insert(0, Path(source).parent)
-                book = find_codebook(identity, list(dict.fromkeys(places)), limits)
-            image = codec.decode(container, book, region, limits)
-        else:
-            raise FormatError(f"this {container.kind.name.lower()} file holds no image")
+        identity = codec.wanted_codebook(container) if container.has("R") else None
+        if book is None and identity is not None:
+            places = [Path(folder) for folder in folders]
+            if isinstance(source, str | os.PathLike):
+                places.insert(0, Path(source).parent)
+            book = find_codebook(identity, list(dict.fromkeys(places)), limits)
+        image: Image = codec.decode(container, book, region, limits)
     if progress is not None:
         progress(1.0, "decoded")
     if target is not None:
         save_image(image, target, None if isinstance(target, str | os.PathLike) else "png")
     return image
+
+
+def _decoder(container: Container) -> Any:
+    """Return the module that decodes the images of a container."""
+    names = {Kind.PATCH: "patch", Kind.PHOTO: "photo", Kind.PALETTE: "palette"}
+    if container.kind not in names:
+        raise FormatError(f"this {container.kind.name.lower()} file holds no image")
+    return importlib.import_module(f"vqcodec.{names[container.kind]}.codec")
 
 
 def train(
@@ -161,7 +197,6 @@ def train(
     progress: ProgressCallback | None = None,
     limits: Limits = DEFAULT_LIMITS,
     provenance: str = "",
-    max_iter: int = 25,
     **options: Any,
 ) -> Codebook:
     """Train a codebook of one's own, for ``encode(..., codebook=...)``.
@@ -171,43 +206,57 @@ def train(
     sources : sequence of images, or of paths of images and folders
     target : path or binary file, optional
         Where to write the .vqcb file.
-    kind : {'patch'}
+    kind : {'patch', 'photo'}
     progress : callable, optional
     limits : Limits
     provenance : str
         A word on where it comes from, kept in the file.
-    max_iter : int
-        Lloyd steps at most.
     **options
-        Of the codec (codewords, block, color, mean_removed, quality,
-        lagrangian, seed): see `vqcodec.patch.options.Options`.
+        For ``patch``: `max_iter` (Lloyd steps at most) and the options of the
+        codec (codewords, block, color, mean_removed, quality, lagrangian,
+        seed); for ``photo`` see `vqcodec.photo.train.train`.
 
     Raises
     ------
     VQError
         As `encode`; `CodebookError` if the images do not suffice.
     """
-    if kind != "patch":
+    if kind not in ("patch", "photo"):
         raise ParameterError(f"there is no training for kind {kind!r}")
-    from vqcodec.patch import external
-    from vqcodec.patch.options import Options
-
-    try:
-        wishes = Options(**options)
-    except TypeError as error:
-        raise ParameterError(f"the patch codec has no such option: {error}") from None
     files = list(_expand(sources))
     if not files:
         raise MediaError("there is no image to train on")
+    if kind == "photo":
+        from vqcodec.photo.train import train as train_photo
 
-    def images() -> Iterator[Image]:
-        return (load_image(file, limits) for file in files)
+        _refuse_unknown(options, train_photo, "the training of photo codebooks")
+        book = train_photo(
+            (load_image(file, limits) for file in files),
+            progress=progress,
+            provenance=provenance,
+            **options,
+        )
+    else:
+        from vqcodec.patch import external
 
-    book = external.train(
-        images, len(files), wishes, max_iter=max_iter, provenance=provenance, progress=progress
-    )
+        steps = {"max_iter": options.pop("max_iter")} if "max_iter" in options else {}
+        book = external.train(
+            lambda: (load_image(file, limits) for file in files),
+            len(files),
+            _options("patch", options),
+            provenance=provenance,
+            progress=progress,
+            **steps,
+        )
     _write(target, book.to_bytes() if target is not None else b"")
     return book
+
+
+def _refuse_unknown(options: dict[str, Any], function: Callable[..., Any], what: str) -> None:
+    known = inspect.signature(function).parameters
+    for name in options:
+        if name not in known:
+            raise ParameterError(f"{what} has no option {name!r}")
 
 
 def detach(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> tuple[bytes, Codebook]:
@@ -302,10 +351,7 @@ def info(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
                 "arrays": arrays,
                 "provenance": book.provenance,
             }
-        if container.kind is Kind.PATCH:
-            from vqcodec.patch import codec
-
-            values |= codec.describe(container, limits)
+        values |= _decoder(container).describe(container, limits)
         from vqcodec.metadata import from_chunks
 
         metadata = from_chunks(container, limits)

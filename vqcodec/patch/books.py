@@ -42,7 +42,7 @@ def pack_books(books: Sequence[tuple[PlaneShape, PlaneBook]], form: Form) -> byt
     return b"".join(parts)
 
 
-def external_identity(opened: Container) -> bytes | None:
+def wanted_codebook(opened: Container) -> bytes | None:
     """Return the identity of the external codebook that a file was coded with, if any."""
     identity = opened.one("R") if opened.has("R") else None
     if identity is not None and len(identity) != IDENTITY_BYTES:
@@ -58,7 +58,7 @@ def read_books(
     if form.external:
         from vqcodec.patch.external import plane_books
 
-        identity = external_identity(opened)
+        identity = wanted_codebook(opened)
         if identity is None:
             raise FormatError("the file says that its codebook is external, but names none")
         if codebook is None:

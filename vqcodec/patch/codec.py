@@ -34,9 +34,11 @@ from vqcodec.media import Image
 from vqcodec.metadata import Metadata, from_chunks, to_chunks
 from vqcodec.patch import fixedrate
 from vqcodec.patch.blocks import PlaneShape, join_planes, to_vectors
-from vqcodec.patch.books import book_shapes, external_identity, pack_books, read_books
+from vqcodec.patch.books import book_shapes, pack_books, read_books, wanted_codebook
 from vqcodec.patch.design import PlaneBook
 from vqcodec.patch.form import Form
+
+__all__ = ["decode", "describe", "usage", "wanted_codebook"]
 
 KNOWN_CHUNKS = "BRI"
 _NO_MEANS = np.zeros((0, 0, 0), np.int64)
@@ -184,7 +186,7 @@ def decode(
 def describe(opened: Container, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return what a patch file says of itself; the codewords are not decoded."""
     form = Form.unpack(opened.header, limits)
-    identity = external_identity(opened)
+    identity = wanted_codebook(opened)
     values = {
         "width": form.width,
         "height": form.height,
