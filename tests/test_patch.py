@@ -326,7 +326,7 @@ def test_detached_files_decode_alike(form):
 
 
 def test_damaged_external_codebooks_are_refused():
-    data, book = vqcodec.detach(vqcodec.encode(picture(channels=1), codewords=16, block=4))
+    _, book = vqcodec.detach(vqcodec.encode(picture(channels=1), codewords=16, block=4))
     good = dict(book.arrays)
     for config, arrays in [
         ({"shape": [[4, 99]]}, {}),
@@ -396,13 +396,13 @@ def test_a_missing_chunk_or_flag_is_an_error():
     opened = open_container(data)
     payload = {entry.type: entry.read(opened.file).payload for entry in opened.entries}
     for chunks in (["I"], ["B"], ["B", "B", "I"]):
+        parts = [Chunk(c, payload[c]) for c in chunks]
         with pytest.raises(FormatError):
-            parts = [Chunk(c, payload[c]) for c in chunks]
             vqcodec.decode(pack(Kind.PATCH, opened.header, parts))
     for flags in (0x80, 0x40):
         header = bytes([opened.header[0] | flags]) + opened.header[1:]
+        parts = [Chunk(c, payload[c]) for c in "BI"]
         with pytest.raises(VQError):
-            parts = [Chunk(c, payload[c]) for c in "BI"]
             vqcodec.decode(pack(Kind.PATCH, header, parts))
     with pytest.raises(FormatError, match="holds no image"):
         vqcodec.decode(pack(Kind.AUDIO, b"", []))

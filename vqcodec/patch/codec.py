@@ -130,9 +130,8 @@ def reconstruct(form: Form, planes: list[CodedPlane]) -> np.ndarray:
 
 def check_of(samples: np.ndarray) -> int:
     """Return the check of decoded samples: CRC-32 of their little-endian bytes, row by row."""
-    return container.sample_check(
-        memoryview(samples.astype(samples.dtype.newbyteorder("<"), copy=False)).cast("B")
-    )
+    little = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
+    return container.sample_check(little.data.cast("B"))
 
 
 # --- inverse ------------------------------------------------------------------

@@ -240,8 +240,8 @@ class _Job:
         if self.codebook is not None:
             from vqcodec.patch.external import plane_books
 
-            for number, (shape, book) in enumerate(plane_books(self.codebook, form)):
-                shapes[number], books[number] = shape, book
+            for number, external in enumerate(plane_books(self.codebook, form)):
+                shapes[number], books[number] = external
         lagrangian = point.lagrangian * (1.0 if form.bits == 8 else 257.0**2)
         coded = []
         for number, (shape, book) in enumerate(zip(shapes, books, strict=True)):

@@ -238,10 +238,8 @@ def train(
             )
         start, span = 0.3 + 0.7 * plane / len(gathered), 0.7 / len(gathered)
         centres = train_centres(
-            vectors, wanted, options.seed, max_iter,
-            None if progress is None else
-            lambda part, words, start=start, span=span: progress(start + 0.8 * span * part, words),
-        )  # fmt: skip
+            vectors, wanted, options.seed, max_iter, _part_of(progress, start, 0.8 * span)
+        )
         book, counts = design(
             plane_bands, centres, lagrangian, options.mean_removed, not options.fixed_rate,
             stored=False,
@@ -250,6 +248,16 @@ def train(
         usage.append(counts)
     _say(progress, 1.0, "done")
     return codebook_of(layout, bits, options.mean_removed, books, usage, provenance)
+
+
+def _part_of(
+    progress: Callable[[float, str], bool | None] | None, start: float, span: float
+) -> Callable[[float, str], bool | None] | None:
+    """Return a progress callback whose 0 to 1 is `start` to ``start + span`` of another."""
+    if progress is None:
+        return None
+    whole = progress
+    return lambda part, words: whole(start + span * part, words)
 
 
 def _say(
