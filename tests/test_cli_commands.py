@@ -213,7 +213,7 @@ def test_wrong_codebooks() -> None:
         "palette", {"transform": "none", "shape": [3]}, {"codewords": np.eye(3, dtype=np.uint8)}
     )
     other.save("other.vqcb")
-    refused("encode", "a.png", "--codebook", "other.vqcb", words="codebook")
+    refused("encode", "a.png", "--codebook", "other.vqcb", words="palette")
     refused("encode", "a.png", "--codebook", "none.vqcb", words="none.vqcb")
     refused("encode", "a.png", "--codebook", "a.png", words="magic")
     both = ("--codebook", "mine.vqcb", "--save-codebook", "x")
