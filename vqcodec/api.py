@@ -23,7 +23,7 @@ from vqcodec.codebook import Codebook, find_codebook
 from vqcodec.container import DEFAULT_LIMITS, Container, Kind, Limits, looks_like, open_container
 from vqcodec.errors import CodebookError, FormatError, MediaError, ParameterError
 from vqcodec.files import write_atomically
-from vqcodec.media import Image, load_image, save_image
+from vqcodec.media import Image, load_audio, load_image, save_image
 
 Source = Any
 Target = str | os.PathLike[str] | BinaryIO
@@ -50,7 +50,8 @@ def encode(
         Where to write the .vqi file.
     kind : {'auto', 'patch', 'photo'}
         The codec. ``auto`` takes ``photo``, but ``patch`` for 16-bit images
-        and where an option asks for it (codewords, block, fixed_rate, ...).
+        and where an option is given that only `patch` has (codewords, block,
+        fixed_rate, ...).
     codebook : Codebook or path, optional
         An external codebook: the file then holds its hash only.
     progress : callable, optional
@@ -109,9 +110,12 @@ def encode(
 def _best_kind(image: Image, codebook: Codebook | None, options: dict[str, Any]) -> str:
     """Choose the codec: of the codebook, of the options that only one has, for the image."""
     if codebook is not None:
+        if codebook.kind not in ("patch", "photo"):
+            raise CodebookError(f"a codebook of kind {codebook.kind!r} cannot code an image")
         return codebook.kind
-    only_patch = ("codewords", "block", "fixed_rate", "color", "chroma", "mean_removed")
-    if image.bits == 16 or "lagrangian" in options or any(options.get(o) for o in only_patch):
+    only_patch = {"codewords", "block", "fixed_rate", "color", "chroma", "mean_removed"}
+    only_patch |= {"lagrangian", "seed"}
+    if image.bits == 16 or only_patch & set(options):
         return "patch"
     return "photo"
 
@@ -166,19 +170,30 @@ def decode(
     """
     with opened(source, limits) as container:
         codec = _decoder(container)
-        book = _as_codebook(codebook, limits)
-        identity = codec.wanted_codebook(container) if container.has("R") else None
-        if book is None and identity is not None:
-            places = [Path(folder) for folder in folders]
-            if isinstance(source, str | os.PathLike):
-                places.insert(0, Path(source).parent)
-            book = find_codebook(identity, list(dict.fromkeys(places)), limits)
+        book = _codebook_for(container, source, codebook, folders, limits)
         image: Image = codec.decode(container, book, region, limits)
     if progress is not None:
         progress(1.0, "decoded")
     if target is not None:
         save_image(image, target, None if isinstance(target, str | os.PathLike) else "png")
     return image
+
+
+def _codebook_for(
+    container: Container,
+    source: Source,
+    codebook: Codebook | str | os.PathLike[str] | None,
+    folders: Sequence[str | os.PathLike[str]],
+    limits: Limits,
+) -> Codebook | None:
+    """Return the codebook given, or the external one that the file names, wherever it is found."""
+    if codebook is not None or not container.has("R"):
+        return _as_codebook(codebook, limits)
+    places = [Path(folder) for folder in folders]
+    if isinstance(source, str | os.PathLike):
+        places.insert(0, Path(source).parent)
+    identity = _decoder(container).wanted_codebook(container)
+    return find_codebook(identity, list(dict.fromkeys(places)), limits)
 
 
 def _decoder(container: Container) -> Any:
@@ -283,6 +298,7 @@ def compare(
     ----------
     original, coded : path, bytes, binary file, array or image
         Either may be a coded file or an ordinary one; two sounds compare too.
+        Images are compared upright, as their EXIF orientation says.
 
     Returns
     -------
@@ -301,7 +317,7 @@ def compare(
     second = load_any(coded, codebook, limits)
     if progress is not None:
         progress(0.2, "comparing")
-    report = metrics.image_report(first.samples, second.samples)
+    report = metrics.image_report(first.upright(), second.upright())
     size = _size_of(coded)
     before = _size_of(original)
     pixels = first.width * first.height
@@ -328,12 +344,14 @@ def usage(
             return {}
         from vqcodec.patch import codec
 
-        book = _as_codebook(codebook, limits)
+        book = _codebook_for(container, source, codebook, (), limits)
         return codec.usage(container, book, limits)
 
 
 def info(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return what a file says of itself, without decoding it: .vqi, .vqa, .vqcb, or an image."""
+    if _is_sound(source):
+        return _describe_sound(source, limits)
     if not _is_coded(source):
         return _describe_image(source, limits)
     with opened(source, limits) as container:
@@ -423,7 +441,6 @@ def _is_sound(source: Source) -> bool:
 
 def _compare_sounds(original: Source, coded: Source, limits: Limits) -> dict[str, Any]:
     from vqcodec import metrics
-    from vqcodec.media import load_audio
 
     first, second = load_audio(original, limits), load_audio(coded, limits)
     report = metrics.audio_report(first.samples, second.samples, first.rate)
@@ -460,6 +477,21 @@ def _describe_image(source: Source, limits: Limits) -> dict[str, Any]:
         "icc_bytes": len(image.metadata.icc) if image.metadata.icc else None,
         "exif_bytes": len(image.metadata.exif) if image.metadata.exif else None,
         "text": dict(image.metadata.text),
+    }
+
+
+def _describe_sound(source: Source, limits: Limits) -> dict[str, Any]:
+    audio = load_audio(source, limits)
+    return {
+        "kind": "sound",
+        "format": audio.source.format if audio.source else None,
+        "bytes": _size_of(source),
+        "frames": audio.samples.shape[0],
+        "channels": audio.samples.shape[1] if audio.samples.ndim > 1 else 1,
+        "rate": audio.rate,
+        "seconds": audio.samples.shape[0] / audio.rate,
+        "subtype": audio.subtype,
+        "text": dict(audio.metadata.text),
     }
 
 

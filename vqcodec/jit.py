@@ -12,6 +12,7 @@ fresh one. Where no folder is writable, kernels compile in memory.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -61,6 +62,23 @@ def _cache_folder() -> str | None:
 if not numba.config.CACHE_DIR:
     numba.config.CACHE_DIR = _cache_folder() or ""
 cached = bool(numba.config.CACHE_DIR)
+
+
+def _quiet_cache() -> None:
+    """Let a cache that cannot be written (full disk, quota) cost time, not the result."""
+    from numba.core import caching
+
+    save = caching.Cache.save_overload
+
+    def save_overload(self: Any, sig: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):
+            save(self, sig, data)
+
+    caching.Cache.save_overload = save_overload
+
+
+if cached:
+    _quiet_cache()
 
 
 def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:

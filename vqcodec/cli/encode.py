@@ -27,6 +27,11 @@ class Kind(enum.StrEnum):
     PHOTO = "photo"
 
 
+class Tune(enum.StrEnum):
+    VISUAL = "visual"
+    PSNR = "psnr"
+
+
 class Chroma(enum.StrEnum):
     HALF = "420"
     FULL = "444"
@@ -53,6 +58,12 @@ def encode(
         typer.Option(
             parser=options.parse_size, metavar="SIZE", help="Meet this file size, such as 50k."
         ),
+    ] = None,
+    tune: Annotated[
+        Tune | None, typer.Option(help="For the eye, or for squared error (photo).")
+    ] = None,
+    effort: Annotated[
+        int | None, typer.Option(min=1, max=9, help="From 1 (fast) to 9 (small) (photo).")
     ] = None,
     codewords: options.Codewords = None,
     block: options.Block = None,
@@ -91,8 +102,12 @@ def encode(
     options.exclusive(quality=quality, bpp=bpp, psnr=psnr, size=size, **{"lambda": lagrangian})
     options.exclusive(codebook=codebook, save_codebook=save_codebook)
     options.use_threads(threads)
+    if save_codebook and kind is Kind.AUTO:
+        kind = Kind.PATCH  # the kind whose images have a codebook of their own
     wishes = options.given(
         kind=kind.value,
+        tune=tune.value if tune else None,
+        effort=effort,
         quality=quality,
         bpp=bpp,
         psnr=psnr,

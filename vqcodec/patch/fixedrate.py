@@ -80,7 +80,8 @@ def unpack_codewords(data: bytes, count: int, dimension: int, low: int, high: in
     if len(raw) != count * dimension * width:
         raise FormatError("the embedded codebook is shorter than it says")
     octets = np.frombuffer(raw, np.uint8).reshape(width, count, dimension).astype(np.int64)
-    values = sum(octets[i] << 8 * i for i in range(width)).cumsum(0)
+    weights = 1 << 8 * np.arange(width)
+    values = (octets * weights[:, None, None]).sum(0).cumsum(0)
     modulus = 1 << 8 * width
     values = (values - low) % modulus + low
     if int(values.max()) > high:
