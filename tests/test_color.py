@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vqcodec import color
@@ -57,6 +57,7 @@ def test_scikit_image_agrees_on_linear_light():
     assert np.abs(xyz[..., 1] - luminance).max() < 1e-3
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 255)] * 4), min_size=1, max_size=20))
 def test_premultiplied_colours_come_back(pixels):
     rgba = np.array(pixels, np.uint8)

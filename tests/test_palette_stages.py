@@ -30,6 +30,7 @@ def smooth(height=48, width=64, channels=3):
 
 
 @pytest.mark.parametrize("space", SPACES)
+@settings(deadline=None)
 @given(colors=st.lists(st.tuples(*[st.integers(0, 255)] * 4), min_size=1, max_size=30))
 def test_points_come_back_as_colours(space, colors):
     rgba = np.array(colors, np.uint8)
@@ -46,9 +47,7 @@ def test_distances_are_the_mean_over_black_and_white():
     squared = ((to_points(a, Space.SRGB) - to_points(b, Space.SRGB)) ** 2).sum(1)
     expected = np.zeros(50)
     for ground in (0.0, 1.0):
-        flat = [
-            c[:, :3] / 255 * c[:, 3:] / 255 + ground * (1 - c[:, 3:] / 255) for c in (a, b)
-        ]
+        flat = [c[:, :3] / 255 * c[:, 3:] / 255 + ground * (1 - c[:, 3:] / 255) for c in (a, b)]
         expected += ((flat[0] - flat[1]) ** 2).sum(1) / 2
     assert squared == pytest.approx(expected, abs=1e-5)
 
@@ -303,8 +302,9 @@ def test_nearest_entries_are_exact():
 
 def filtered_error(picture, rgba, indices, taps):
     target = optimize.to_lms(
-        np.concatenate([picture, np.full((*picture.shape[:2], 1), 255, np.uint8)], axis=2)
-        .reshape(-1, 4)
+        np.concatenate([picture, np.full((*picture.shape[:2], 1), 255, np.uint8)], axis=2).reshape(
+            -1, 4
+        )
     ).reshape(*picture.shape[:2], 4)
     error = optimize.to_lms(rgba)[indices] - target
     out = np.zeros_like(error)

@@ -1,11 +1,11 @@
 """Palettes against libimagequant (pngquant), Pillow and scikit-learn.
 
-    python -m tests.bench.palette [--part photos|graphics|large|process] [--images N]
+    python -m tests.bench.palette [--part plain|dithered|graphics|large|process] [--images N]
 
 Prints Markdown tables. The pictures come from the corpus folder: the environment
 variable VQCODEC_CORPUS, or ``../shared/corpus`` beside the repository. Times are CPU
 times of one thread in this process after warm-up, methods taking turns, the best of
-three; `process` times whole programs instead.
+two; `process` times whole programs instead.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from vqcodec.palette.space import Space, to_points
 from vqcodec.palette.value import Palette
 
 COLORS = (8, 16, 32, 64, 256)
-REPEATS = 3
+REPEATS = 2
+SLOW = 0.7  # seconds; slower methods run once
 Result = tuple[np.ndarray, np.ndarray]  # palette (k, 4), indices (h, w)
 
 
@@ -151,7 +152,7 @@ def timed(
     _plain[id(rgba)] = _without_alpha(rgba)
     for turn in range(REPEATS):
         for name, method in methods.items():
-            if turn and max(seconds[name]) > 2:
+            if turn and max(seconds[name]) > SLOW:
                 continue
             start = time.process_time()
             results[name] = method(rgba, colors)
@@ -159,10 +160,12 @@ def timed(
     return {name: (results[name], min(seconds[name])) for name in methods}
 
 
-def warm_up() -> None:
+def warm_up(side: int | None = None) -> None:
+    """Run every method once, or only theirs (0) or ours (1)."""
     image = np.asarray(PIL.Image.open(corpus() / "graphics" / "ui.png").convert("RGBA")).copy()
     image[:8, :8, 3] = 128
-    for method in (*DITHERED.values(), *PLAIN.values()):
+    methods = (*DITHERED.values(), *PLAIN.values())
+    for method in methods if side is None else [(theirs(4, 1.0), ours())[side]]:
         method(image, 8)
         method(np.dstack([image[..., :3], np.full(image.shape[:2], 255, np.uint8)]), 8)
 
@@ -174,9 +177,13 @@ def load(path: Path) -> np.ndarray:
 # --- the parts -----------------------------------------------------------------------
 
 
-def photos(limit: int) -> None:
-    """Figures 1 to 3: Kodak."""
-    pictures = [load(path) for path in sorted((corpus() / "kodak").glob("*.png"))[:limit]]
+def kodak(limit: int) -> list[np.ndarray]:
+    return [load(path) for path in sorted((corpus() / "kodak").glob("*.png"))[:limit]]
+
+
+def plain(limit: int) -> None:
+    """Figure 1: squared error on photographs, without dithering."""
+    pictures = kodak(limit)
     print(f"\n### Photographs: {len(pictures)} Kodak images, no dithering, for squared error\n")
     print("| K | method | MSE | of s4 | of s1 | CPU ms | of s4 |")
     print("|---|---|---|---|---|---|---|")
@@ -193,6 +200,11 @@ def photos(limit: int) -> None:
                 f"| {cpu * 1e3:.0f} | {cpu / s4[1]:.2f} |",
                 flush=True,
             )
+
+
+def dithered(limit: int) -> None:
+    """Figures 2 and 3: what photographs look like."""
+    pictures = kodak(limit)
     print(f"\n### Photographs: {len(pictures)} Kodak images, dithered, for eyes\n")
     print("| K | method | SSIMULACRA2 | above s4 | worst | CPU ms | of s4 | PNG bytes of s4 |")
     print("|---|---|---|---|---|---|---|---|")
@@ -222,11 +234,13 @@ def graphics(limit: int) -> None:
         "| best, above s4 | CPU | bytes |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
-    plain = {name: PLAIN[name] for name in ("pngquant s4, no dither", "vqcodec srgb, no dither")}
+    undithered = {
+        name: PLAIN[name] for name in ("pngquant s4, no dither", "vqcodec srgb, no dither")
+    }
     for path in sorted((corpus() / "graphics").glob("*.png"))[:limit]:
         rgba = load(path)
         for colors in COLORS:
-            (a, ta), (b, tb) = timed(plain, rgba, colors).values()
+            (a, ta), (b, tb) = timed(undithered, rgba, colors).values()
             cells = [f"{mse(rgba, b) / mse(rgba, a):.3f}", f"{tb / ta:.2f}"]
             done = timed(DITHERED, rgba, colors)
             base, base_time = done.pop("pngquant s4")
@@ -241,46 +255,55 @@ def graphics(limit: int) -> None:
 
 
 _LARGE = """
-import resource, sys, time
-import numpy as np, PIL.Image
+import sys, time
+import numpy as np
 from tests.bench import palette as bench
-rgba = bench.load(bench.corpus() / "kodak" / "kodim05.png")
-small = np.ascontiguousarray(rgba[..., :3])
-bench.ours()(rgba, 8)
-image = PIL.Image.fromarray(small).resize((6000, 4000), PIL.Image.Resampling.BICUBIC)
-image = np.asarray(image).astype(np.int16)
-image += np.random.default_rng(0).integers(-3, 4, image.shape, np.int16)
-image = image.clip(0, 255).astype(np.uint8)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-which = sys.argv[1]
-image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)]) if which == "theirs" else image
 from vqcodec.palette.options import PaletteOptions
 from vqcodec.palette.pipeline import quantize_images
+
+def peak():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) * 1024
+
+which, path = sys.argv[1:]
+bench.warm_up(("theirs", "ours").index(which))
+image = np.load(path)
+before = peak()
 start = time.process_time()
 if which == "theirs":
     bench.theirs(4, 1.0)(image, 256)
 else:
     quantize_images([image], PaletteOptions(256))
-seconds = time.process_time() - start
-with open("/proc/self/status") as file:
-    now = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
-print(seconds, now * 1024 / (image.shape[0] * image.shape[1]))
+print(time.process_time() - start, peak(), before)
 """
 
 
 def large(limit: int) -> None:
-    """Figure 4: 24 megapixels, each program in a process of its own."""
+    """Figure 4: 24 megapixels, each method in a process of its own."""
     print("\n### 24 megapixels, 256 colours, dithered\n")
-    print("| method | CPU s | of pngquant s4 | peak bytes a pixel, of the whole process |")
-    print("|---|---|---|---|")
-    found = {}
-    for name in ("theirs", "ours"):
-        command = [sys.executable, "-c", _LARGE, name]
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        found[name] = [float(value) for value in out.split()]
-    for label, name in (("pngquant s4", "theirs"), ("vqcodec default", "ours")):
-        seconds, peak = found[name]
-        print(f"| {label} | {seconds:.2f} | {seconds / found['theirs'][0]:.2f} | {peak:.1f} |")
+    print("| method | CPU s | of pngquant s4 | peak of the process, bytes a pixel | before |")
+    print("|---|---|---|---|---|")
+    small = PIL.Image.open(corpus() / "kodak" / "kodim05.png").convert("RGB")
+    image = np.asarray(small.resize((6000, 4000), PIL.Image.Resampling.BICUBIC)).copy()
+    random = np.random.default_rng(0)
+    for row in image:  # the grain of a sensor
+        row[:] = (row + random.integers(-3, 4, row.shape)).clip(0, 255)
+    base = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for label, name in (("pngquant s4", "theirs"), ("vqcodec default", "ours")):
+            opaque = np.full((*image.shape[:2], 1), 255, np.uint8)
+            path = f"{folder}/{name}.npy"
+            np.save(path, image if name == "ours" else np.concatenate([image, opaque], axis=2))
+            command = [sys.executable, "-c", _LARGE, name, path]
+            out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            seconds, peak, before = (float(value) for value in out.split())
+            base = base or seconds
+            pixels = image.shape[0] * image.shape[1]
+            print(
+                f"| {label} | {seconds:.2f} | {seconds / base:.2f} | {peak / pixels:.1f} "
+                f"| {before / pixels:.1f} |",
+                flush=True,
+            )
 
 
 def process(limit: int) -> None:
@@ -314,7 +337,13 @@ def process(limit: int) -> None:
                 print(f"| {name} | {colors} | {best * 1e3:.0f} | {best / base:.2f} |", flush=True)
 
 
-PARTS = {"photos": photos, "graphics": graphics, "large": large, "process": process}
+PARTS = {
+    "plain": plain,
+    "dithered": dithered,
+    "graphics": graphics,
+    "large": large,
+    "process": process,
+}
 
 
 def main() -> None:
@@ -325,7 +354,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not imagequant.AVAILABLE:
         sys.exit("libimagequant is not installed; on Debian it comes with pngquant")
-    if arguments.part != ["process"]:
+    if not set(arguments.part or PARTS) <= {"process", "large"}:
         warm_up()
     for part in arguments.part or PARTS:
         PARTS[part](arguments.images)

@@ -129,12 +129,11 @@ def diffuse(
                 below[x, c] = F(0)
         step = -1 if y & 1 else 1
         x = width - 1 if y & 1 else 0
+        next_r = next_g = next_b = next_a = F(0)  # errors for the next pixel of this row
         for _ in range(width):
-            i, j, m = (
-                np.int64(pixels[y, x, 0]),
-                np.int64(pixels[y, x, 1]),
-                np.int64(pixels[y, x, 2]),
-            )
+            i = np.int64(pixels[y, x, 0])
+            j = np.int64(pixels[y, x, 1])
+            m = np.int64(pixels[y, x, 2])
             same = int(exact[(i >> 2) << 12 | (j >> 2) << 6 | m >> 2])
             if (
                 same >= 0
@@ -144,6 +143,7 @@ def diffuse(
                 and (channels == 3 or pixels[y, x, 3] == 255)
             ):
                 out[y, x] = same  # an entry as it is: flat areas stay flat
+                next_r = next_g = next_b = next_a = F(0)
                 x += step
                 continue
             r, g, b = F(i), F(j), F(m)
@@ -151,39 +151,53 @@ def diffuse(
                 a = F(pixels[y, x, 3])
                 if a == 0 and clear >= 0:
                     out[y, x] = clear
+                    next_r = next_g = next_b = next_a = F(0)
                     x += step
                     continue
                 part = a / top
-                a = min(max(a + strength * here[x + 1, 3], F(0)), top)
+                a = min(max(a + strength * (here[x + 1, 3] + next_a), F(0)), top)
                 r, g, b = r * part, g * part, b * part
-            r = min(max(r + strength * here[x + 1, 0], F(0)), a)
-            g = min(max(g + strength * here[x + 1, 1], F(0)), a)
-            b = min(max(b + strength * here[x + 1, 2], F(0)), a)
+            r = min(max(r + strength * (here[x + 1, 0] + next_r), F(0)), a)
+            g = min(max(g + strength * (here[x + 1, 1] + next_g), F(0)), a)
+            b = min(max(b + strength * (here[x + 1, 2] + next_b), F(0)), a)
             if a == top:
                 i, j, m = np.int64(r * quarter), np.int64(g * quarter), np.int64(b * quarter)
                 cell = i << 12 | j << 6 | m
-                k = int(table[cell])
-                if k < 0:
+                found = int(table[cell])
+                if found < 0:
                     i, j, m = 4 * i + 1, 4 * j + 1, 4 * m + 1
                     _place(level[i], level[j], level[m], F(1), metric, point)
-                    k = nearest(point, 0, centers, near, gaps, 0)
-                    table[cell] = k
+                    found = int(nearest(point, 0, centers, near, gaps, k))
+                    table[cell] = found
+                k = found
             else:
                 part = top / max(a, F(1))
-                i, j, m = (
-                    np.int64(r * part + half),
-                    np.int64(g * part + half),
-                    np.int64(b * part + half),
-                )
+                i = np.int64(r * part + half)
+                j = np.int64(g * part + half)
+                m = np.int64(b * part + half)
                 _place(metric[0, i], metric[0, j], metric[0, m], a / top, metric, point)
-                k = nearest(point, 0, centers, near, gaps, k)
+                k = int(nearest(point, 0, centers, near, gaps, k))
             out[y, x] = k
-            for c in range(4):
-                error = (r, g, b, a)[c] - entries[k, c]
-                here[x + 1 + step, c] += error * F(7 / 16)
-                below[x + 1 - step, c] += error * F(3 / 16)
-                below[x + 1, c] += error * F(5 / 16)
-                below[x + 1 + step, c] += error * F(1 / 16)
+            r -= entries[k, 0]
+            g -= entries[k, 1]
+            b -= entries[k, 2]
+            behind, ahead = x + 1 - step, x + 1 + step
+            below[behind, 0] += r * F(3 / 16)
+            below[behind, 1] += g * F(3 / 16)
+            below[behind, 2] += b * F(3 / 16)
+            below[x + 1, 0] += r * F(5 / 16)
+            below[x + 1, 1] += g * F(5 / 16)
+            below[x + 1, 2] += b * F(5 / 16)
+            below[ahead, 0] += r * F(1 / 16)
+            below[ahead, 1] += g * F(1 / 16)
+            below[ahead, 2] += b * F(1 / 16)
+            next_r, next_g, next_b = r * F(7 / 16), g * F(7 / 16), b * F(7 / 16)
+            if channels == 4:
+                error = a - entries[k, 3]
+                below[behind, 3] += error * F(3 / 16)
+                below[x + 1, 3] += error * F(5 / 16)
+                below[ahead, 3] += error * F(1 / 16)
+                next_a = error * F(7 / 16)
             x += step
         here, below = below, here
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BAND = 1 << 20  # pixels that are packed and sorted at a time
+_PENDING = 2  # histograms of bands that wait to be merged: they take memory
 OPAQUE = np.uint32(0xFF000000)
 
 
@@ -51,7 +52,10 @@ def pack(pixels: np.ndarray) -> np.ndarray:
 
 def unpack(packed: np.ndarray) -> np.ndarray:
     """Invert `pack`: (..., 4) uint8 in the order red, green, blue, alpha."""
-    return np.stack([packed >> 16, packed >> 8, packed, packed >> 24], axis=-1).astype(np.uint8)
+    rgba = np.empty((*packed.shape, 4), np.uint8)
+    for channel, shift in enumerate((16, 8, 0, 24)):
+        np.right_shift(packed, shift, out=rgba[..., channel], casting="unsafe")
+    return rgba
 
 
 def bands(pixels: np.ndarray) -> Iterable[slice]:
@@ -81,7 +85,7 @@ def count_colors(images: Iterable[np.ndarray], merge_transparent: bool = True) -
             first = np.flatnonzero(np.concatenate(([True], packed[1:] != packed[:-1])))
             counts = np.diff(first, append=len(packed))
             pending.append(Histogram(packed[first], counts.astype(np.float32)))
-            if len(pending) == 8:
+            if len(pending) == _PENDING:
                 total, pending = merge([total, *pending]), []
     return merge([total, *pending])
 

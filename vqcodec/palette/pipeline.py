@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vqcodec.errors import CancelledError, TargetError
-from vqcodec.palette.histogram import Histogram, count_colors, group_cells, lookup
+from vqcodec.palette.histogram import Histogram, bands, count_colors, group_cells, lookup
 from vqcodec.palette.options import MAX_INDEXED, Dither, PaletteOptions
 from vqcodec.palette.space import Space, from_points, to_points
 from vqcodec.palette.value import Palette
@@ -111,7 +111,9 @@ def quantize_images(
     palette = Palette(rgba)
     if options.palette is not None:
         palette = options.palette
-    indices = [number[index] for index in indices]
+    for index in indices if not np.array_equal(number[: len(order)], order) else []:
+        for rows in bands(index):
+            index[rows] = number[index[rows]]
     steps(1.0, "done")
     return Quantized(palette.take(order), indices, chosen)
 
@@ -294,6 +296,9 @@ class _Chooser:
             clusters.iterate(POLISH_STEPS, 1e-3)
         rgba = from_points(clusters.centers, self.options.space, self.premultiply)
         rgba[: len(keep)] = keep
+        order = np.concatenate([np.arange(len(keep)), _by_luminance(rgba, len(keep))])
+        rgba = rgba[order]
+        clusters.labels = np.argsort(order).astype(np.int32)[clusters.labels]
         clusters.centers = to_points(rgba, self.options.space, self.premultiply)
         clusters.gather()
         clusters.assign()
@@ -425,13 +430,19 @@ def _order(
     """
     used = np.zeros(MAX_INDEXED, bool)
     for index in indices:
-        used[index] = True
+        for rows in bands(index):  # NumPy widens what it indexes with to eight bytes
+            used[index[rows]] = True
     wanted = used[: len(rgba)] | options.keep_unused
     numbers = np.arange(len(rgba))
     if options.palette is not None:
         return numbers[wanted]
     wanted[:leading] = True
-    luminance = rgba[:, :3].astype(np.int64) @ [2126, 7152, 722]
-    rest = np.lexsort((numbers, luminance, rgba[:, 3] == 255))
-    rest = rest[rest >= leading]
+    rest = _by_luminance(rgba, leading)
     return np.concatenate([numbers[:leading], rest[wanted[rest]]])
+
+
+def _by_luminance(rgba: np.ndarray, first: int) -> np.ndarray:
+    """Return the numbers of the entries from `first` on, translucent ones first, then by light."""
+    luminance = rgba[:, :3].astype(np.int64) @ [2126, 7152, 722]
+    order = np.lexsort((np.arange(len(rgba)), luminance, rgba[:, 3] == 255))
+    return order[order >= first]

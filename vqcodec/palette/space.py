@@ -24,6 +24,8 @@ class Space(enum.StrEnum):
     SRGB = "srgb"
 
 
+_BLOCK = 1 << 16  # colours at a time
+
 # The channels that a white background adds to; the weight of alpha follows from them.
 WHITE = {Space.OKLAB: np.array([1.0, 0.0, 0.0]), Space.SRGB: np.ones(3)}
 
@@ -47,20 +49,25 @@ def to_points(rgba: np.ndarray, space: Space, premultiply: bool = True) -> np.nd
     -------
     (n, 4) ndarray of float32
     """
+    points = np.empty((len(rgba), 4), np.float32)
+    for start in range(0, len(rgba), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        _fill(points[block], rgba[block], space, premultiply)
+    return points
+
+
+def _fill(points: np.ndarray, rgba: np.ndarray, space: Space, premultiply: bool) -> None:
     levels = np.arange(256, dtype=np.uint8)
     if space is Space.OKLAB:
-        linear = color.srgb_to_linear(levels).astype(np.float32)[rgba[:, :3]]
-        colors = color.linear_to_oklab(linear)
+        linear = color.srgb_to_linear(levels).astype(np.float32)
+        points[:, :3] = color.linear_to_oklab(linear[rgba[:, :3]])
     else:
-        colors = (levels / np.float32(255))[rgba[:, :3]]
+        points[:, :3] = (levels / np.float32(255))[rgba[:, :3]]
     alpha = rgba[:, 3:] / np.float32(255)
-    points = np.empty((len(rgba), 4), np.float32)
-    points[:, :3] = colors
     if premultiply:
         points[:, :3] -= (WHITE[space] / 2).astype(np.float32)
         points[:, :3] *= alpha
     points[:, 3:] = alpha * np.float32(alpha_weight(space))
-    return points
 
 
 def from_points(points: np.ndarray, space: Space, premultiply: bool = True) -> np.ndarray:
