@@ -25,7 +25,7 @@ class Frame:
     @classmethod
     def of(cls, points: np.ndarray) -> Frame:
         """Choose the frame of `points`; integers stay integers in it."""
-        from vqcodec.cluster.kernels import column_ranges
+        from vqcodec.cluster.sumkernels import column_ranges
 
         low, high, origin = column_ranges(points)
         if not np.isfinite(origin).all():  # the sum passed the largest float64
@@ -97,7 +97,7 @@ class NearestCodeword:
 
     def distances(self, points: np.ndarray, start: int, labels: np.ndarray) -> np.ndarray:
         """Return the float64 squared distances of points from `start` on to codewords `labels`."""
-        from vqcodec.cluster.kernels import squared_distances
+        from vqcodec.cluster.sumkernels import squared_distances
 
         distances = np.empty(len(labels))
         squared_distances(points, start, self.codebook, labels, distances)

@@ -8,148 +8,16 @@ from typing import Any
 import numpy as np
 
 from vqcodec.cluster.assign import Frame, NearestCodeword, assign_all
-from vqcodec.cluster.estimator import Estimator, warn_of_few_clusters
+from vqcodec.cluster.estimator import Clusterer, as_points, warn_of_few_clusters
 from vqcodec.cluster.kmeans import mean_variance, train
 from vqcodec.cluster.minibatch import Convergence, MiniBatch
 from vqcodec.cluster.progress import Progress, ProgressCallback
 from vqcodec.cluster.seeding import seed_codebook
-from vqcodec.cluster.validate import Seed, as_codebook, as_generator, as_weights
+from vqcodec.cluster.validate import Seed, as_generator, as_weights
 from vqcodec.errors import ParameterError
 
 
-class _Clusterer(Estimator):
-    """What both estimators can do once they have codewords."""
-
-    n_clusters: int
-    init: Any
-    n_init: Any
-    max_iter: int
-    tol: float
-    verbose: int
-    random_state: Seed
-    progress: ProgressCallback | None
-    cluster_centers_: np.ndarray
-    labels_: np.ndarray
-    inertia_: float
-    _restarts = 10  # of random starts, where n_init is "auto"
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the (n,) int32 labels of the nearest codewords of `X`."""
-        return self._assigned(X)[0]
-
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Fit, and return the labels of the training data."""
-        return self.fit(X, sample_weight=sample_weight).labels_
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the (n, n_clusters) distances of `X` to all codewords."""
-        from scipy.spatial.distance import cdist
-
-        points = self._points_to_use(X)
-        distances = cdist(points.astype(np.float64), self.cluster_centers_.astype(np.float64))
-        return distances.astype(points.dtype)
-
-    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Fit, and return the distances of the training data to all codewords."""
-        return self.fit(X, sample_weight=sample_weight).transform(X)
-
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return minus the squared error of `X`."""
-        _, distances = self._assigned(X)
-        weights = as_weights(sample_weight, len(distances))
-        return -float(distances.sum() if weights is None else distances @ weights)
-
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
-        """Train the codebook."""
-        raise NotImplementedError
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the columns of `transform`."""
-        self._fitted()
-        prefix = type(self).__name__.lower()
-        return np.asarray([f"{prefix}{k}" for k in range(len(self.cluster_centers_))], dtype=object)
-
-    @property
-    def _n_features_out(self) -> int:
-        return len(self.cluster_centers_)
-
-    def _assigned(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        points = self._points_to_use(X)
-        codebook = self.cluster_centers_.astype(np.float64)
-        return assign_all(NearestCodeword(codebook, Frame.of(points)), points)
-
-    def _check(self, points: np.ndarray) -> Any:
-        """Check the parameters against the data; return where to start."""
-        for name in ("n_clusters", "max_iter"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ParameterError(f"{name} must be an integer of at least 1, got {value!r}")
-        if not self.tol >= 0:
-            raise ParameterError(f"tol must not be negative, got {self.tol!r}")
-        if len(points) < self.n_clusters:
-            raise ParameterError(
-                f"n_samples={len(points)} should be >= n_clusters={self.n_clusters}."
-            )
-        init = self.init
-        if not isinstance(init, str) and not callable(init):
-            init = self._explicit(init, points)
-        self._n_init = self._number_of_starts(init)
-        return init if isinstance(init, str | np.ndarray) else self._called(init, points)
-
-    def _explicit(self, init: Any, points: np.ndarray) -> np.ndarray:
-        init = as_codebook(init, np.shape(init)[-1] if np.ndim(init) else 0, "init")
-        if len(init) != self.n_clusters:
-            raise ParameterError(
-                f"The shape of the initial centers {init.shape} does not match "
-                f"the number of clusters {self.n_clusters}."
-            )
-        if init.shape[1] != points.shape[1]:
-            raise ParameterError(
-                f"The shape of the initial centers {init.shape} does not match "
-                f"the number of features of the data {points.shape[1]}."
-            )
-        return init.astype(points.dtype).astype(np.float64)
-
-    def _called(self, init: Any, points: np.ndarray) -> Any:
-        """Return a callable as `seed_codebook` wants it, calling the user's with all points."""
-        return lambda _, k, generator: self._explicit(
-            init(points, k, random_state=generator), points
-        )
-
-    def _number_of_starts(self, init: Any) -> int:
-        if isinstance(init, np.ndarray):
-            if self.n_init not in ("auto", 1):
-                warnings.warn(
-                    "Explicit initial center position passed: performing only one init in "
-                    f"{type(self).__name__} instead of n_init={self.n_init}.",
-                    RuntimeWarning,
-                    stacklevel=4,
-                )
-            return 1
-        if self.n_init == "auto":
-            return self._restarts if callable(init) or init == "random" else 1
-        if isinstance(self.n_init, bool) or not isinstance(self.n_init, int | np.integer):
-            raise ParameterError(f"n_init must be 'auto' or an integer, got {self.n_init!r}")
-        if self.n_init < 1:
-            raise ParameterError(f"n_init must be at least 1, got {self.n_init}")
-        return int(self.n_init)
-
-    def _say(self, line: str) -> None:
-        if self.verbose:
-            print(line)
-
-    def _keep(self, points: np.ndarray, codebook: np.ndarray) -> None:
-        """Store the codebook in the precision of the data."""
-        self.cluster_centers_ = codebook.astype(points.dtype)
-
-    def _label(self, points: np.ndarray, weights: np.ndarray | None) -> None:
-        """Store labels and distortion, which belong to the codebook as stored."""
-        codebook = self.cluster_centers_.astype(np.float64)
-        self.labels_, distances = assign_all(NearestCodeword(codebook, Frame.of(points)), points)
-        self.inertia_ = float(distances.sum() if weights is None else distances @ weights)
-
-
-class KMeans(_Clusterer):
+class KMeans(Clusterer):
     """k-means clustering with the interface of ``sklearn.cluster.KMeans``.
 
     Parameters
@@ -247,7 +115,7 @@ class KMeans(_Clusterer):
         return self
 
 
-class MiniBatchKMeans(_Clusterer):
+class MiniBatchKMeans(Clusterer):
     """Mini-batch k-means with the interface of ``sklearn.cluster.MiniBatchKMeans``.
 
     Parameters
@@ -462,7 +330,6 @@ def kmeans_plusplus(
     indices : (n_clusters,) int64
         The rows of `X` that were chosen.
     """
-    from vqcodec.cluster.estimator import as_points
     from vqcodec.cluster.seeding import plus_plus_indices
     from vqcodec.cluster.validate import as_count
 

@@ -172,7 +172,7 @@ def train(
 
 def mean_variance(points: np.ndarray, weights: np.ndarray | None, origin: np.ndarray) -> float:
     """Return the variance of the coordinates, averaged; `origin` is anything near the points."""
-    from vqcodec.cluster.kernels import column_variances
+    from vqcodec.cluster.sumkernels import column_variances
 
     weights = np.empty(0) if weights is None else weights
     return float(column_variances(points, weights, origin.astype(np.float64)).mean())
@@ -231,8 +231,8 @@ def _measured(
     boxes: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return the labels, the weights of the clusters and the squared error of a codebook."""
-    from vqcodec.cluster.kernels import measure
     from vqcodec.cluster.parallel import chunk_ranges, run_chunks
+    from vqcodec.cluster.sumkernels import measure
 
     labels = np.empty(len(points), np.int32)
     mass = np.empty(0) if weights is None else weights
@@ -244,7 +244,8 @@ def _measured(
         return counts, inertia
 
     parts = run_chunks(work, chunk_ranges(len(points)))
-    return labels, sum(counts for counts, _ in parts), float(sum(error for _, error in parts))
+    counts = np.sum([counts for counts, _ in parts], axis=0)
+    return labels, counts, float(sum(error for _, error in parts))
 
 
 def improve(
@@ -297,8 +298,8 @@ class ClusterSums:
         return self._move(lambda start, stop: labels[start:stop])
 
     def _move(self, labelled: Callable[[int, int], np.ndarray]) -> int:
-        from vqcodec.cluster.kernels import move
         from vqcodec.cluster.parallel import run_chunks
+        from vqcodec.cluster.sumkernels import move
 
         def work(_: int, start: int, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
             labels = labelled(start, stop)

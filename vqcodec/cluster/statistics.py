@@ -53,8 +53,8 @@ class ClusterStatistics:
         self, points: np.ndarray, codebook: np.ndarray, weights: np.ndarray | None = None
     ) -> None:
         """Add the statistics of checked `points` to these."""
-        from vqcodec.cluster.kernels import accumulate
         from vqcodec.cluster.parallel import chunk_ranges, run_chunks
+        from vqcodec.cluster.sumkernels import accumulate
 
         nearest = NearestCodeword(codebook, Frame.of(points))
         mass = np.empty(0) if weights is None else weights
