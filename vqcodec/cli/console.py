@@ -78,6 +78,13 @@ class Console:
         finally:
             bar.close()
 
+    def warm_up(self) -> None:
+        """Say, once, that the first run of all compiles kernels and therefore takes longer."""
+        from vqcodec import kernelcache
+
+        if kernelcache.is_cold():
+            self.note(["the first run compiles its kernels and takes about a minute longer"])
+
     def each(self, jobs: list[Any], work: Callable[[Any], None]) -> Status:
         """Do the work for every job, going on after failures, and count these at the end."""
         failures = 0

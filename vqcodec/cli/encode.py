@@ -139,6 +139,7 @@ def encode(
         streams.refuse_existing(save_codebook, force)
     limits = options.limits_of(max_pixels)
     book = options.load_codebook(codebook, limits)
+    console.warm_up()
     work = _Encoder(console, wishes, limits, force, book, save_codebook)
     return console.each(jobs, work)
 

@@ -59,6 +59,7 @@ def train(
     )
     from vqcodec import api
 
+    console.warm_up()
     inputs = [streams.read_source(name) for name in files]
     with console.progress(f"training {output}") as progress:
         book = api.train(inputs, None, kind=kind, progress=progress, **wishes)

@@ -18,6 +18,7 @@ from vqcodec.color import rgb_to_ycbcr, ycbcr_to_rgb
 
 LAYOUTS = ("gray", "rgb", "ycbcr444", "ycbcr420")
 CHUNK_VECTORS = 1 << 16
+_ROWS = 256  # rows of a strip; even, so that strips do not split a chroma sample
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,27 @@ def split_planes(samples: np.ndarray, layout: str) -> list[np.ndarray]:
     channels = samples.shape[2]
     alpha = channels in (2, 4)
     colour = samples[..., : channels - alpha]
-    if layout in ("gray", "rgb"):
-        planes = [colour]
-    else:
-        ycbcr = rgb_to_ycbcr(colour, 8 * samples.itemsize)
-        chroma = ycbcr[..., 1:]
-        planes = [ycbcr[..., :1], _halve(chroma) if layout == "ycbcr420" else chroma]
+    joint = layout in ("gray", "rgb")
+    planes = [colour] if joint else _split_ycbcr(colour, layout == "ycbcr420")
     if alpha:
         planes.append(samples[..., channels - 1 :])
     return [np.ascontiguousarray(plane) for plane in planes]
+
+
+def _split_ycbcr(colour: np.ndarray, half: bool) -> list[np.ndarray]:
+    """Return luma and chroma planes; strip by strip, so that a large image needs little more."""
+    height, width, _ = colour.shape
+    luma = np.empty((height, width, 1), colour.dtype)
+    size = (-(-height // 2), -(-width // 2)) if half else (height, width)
+    chroma = np.empty((*size, 2), colour.dtype)
+    for top in range(0, height, _ROWS):
+        ycbcr = rgb_to_ycbcr(colour[top : top + _ROWS], 8 * colour.itemsize)
+        luma[top : top + _ROWS] = ycbcr[..., :1]
+        if half:
+            chroma[top // 2 : (top + _ROWS) // 2] = _halve(ycbcr[..., 1:])
+        else:
+            chroma[top : top + _ROWS] = ycbcr[..., 1:]
+    return [luma, chroma]
 
 
 def join_planes(planes: list[np.ndarray], layout: str, height: int, width: int) -> np.ndarray:
@@ -98,9 +111,16 @@ def join_planes(planes: list[np.ndarray], layout: str, height: int, width: int) 
         colour, rest = planes[0], planes[1:]
     else:
         luma, chroma, rest = planes[0], planes[1], planes[2:]
-        if layout == "ycbcr420":
-            chroma = _double(_double(chroma, 0, height), 1, width)
-        colour = ycbcr_to_rgb(np.concatenate((luma, chroma), 2), 8 * luma.itemsize)
+        half = layout == "ycbcr420"
+        if half:
+            chroma = _double(chroma, 0, height)
+        colour = np.empty((height, width, 3), luma.dtype)
+        for top in range(0, height, _ROWS):
+            strip = chroma[top : top + _ROWS]
+            if half:
+                strip = _double(strip, 1, width)
+            ycbcr = np.concatenate((luma[top : top + _ROWS], strip), 2)
+            colour[top : top + _ROWS] = ycbcr_to_rgb(ycbcr, 8 * luma.itemsize)
     return np.concatenate((colour, *rest), 2) if rest else colour
 
 

@@ -1,0 +1,47 @@
+"""The cache of compiled kernels: where it is, and that its absence harms nothing."""
+
+import os
+import subprocess
+import sys
+
+from vqcodec import kernelcache
+
+
+def test_the_folder_is_the_users_and_of_this_version(monkeypatch, tmp_path):
+    monkeypatch.delenv(kernelcache.VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    place = kernelcache.folder()
+    assert place is not None
+    assert place.parent == tmp_path / "vqcodec"
+    assert place == kernelcache.folder()
+    assert kernelcache.is_cold()
+    (place / "kernel.nbi").touch()
+    assert not kernelcache.is_cold()
+
+
+def test_no_writable_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv(kernelcache.VARIABLE, raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert kernelcache.folder() is None
+    assert kernelcache.is_cold()
+
+
+def test_kernels_work_without_a_cache(tmp_path):
+    """A cache folder that cannot be written costs time only."""
+    (tmp_path / "file").touch()
+    program = (
+        "from vqcodec import rangecoder, jit; import numpy as np; b = np.zeros(9, np.uint8);"
+        "s = rangecoder.encoder_state(); rangecoder.encode_raw(s, b, 5, 3);"
+        "print(jit.cached, rangecoder.finish(s, b).hex())"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != kernelcache.VARIABLE}
+    environment |= {"XDG_CACHE_HOME": str(tmp_path / "file"), "LOCALAPPDATA": str(tmp_path)}
+    out = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
+    assert out.stdout.split()[-1] == "a0", out.stderr
+    if sys.platform == "linux":
+        assert out.stdout.split()[0] == "False"
