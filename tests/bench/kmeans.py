@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-CASES = (  # data, K
+CASES: tuple[tuple[str, int], ...] = (  # data, K
     ("4x4 patches", 256),
     ("4x4 patches", 1024),
     ("8x8 patches", 256),
@@ -178,7 +178,9 @@ def equal(clock) -> None:
     print("\n### To equal inertia, from nested seeding\n")
     print("| data | K | against | peer s | ratio | steps | inertia / peer's |")
     print("|---|--:|---|--:|--:|--:|--:|")
-    for name, k in (("4x4 patches", 256), ("8x8 patches", 256), ("music frames", 512)):
+    for name, k in CASES:
+        if k not in (256, 512) or name == "pixels":
+            continue
         points = data(name)
         peers = {
             "MiniBatchKMeans": lambda p=points, k=k: MiniBatchKMeans(
@@ -233,7 +235,7 @@ def seeding(clock) -> None:
             found["theirs"] = kmeans_plusplus(points, k, random_state=0)[0]
 
         ours()
-        times = best_times({"ours": ours, "theirs": theirs}, 2, clock)
+        times = best_times({"ours": ours, "theirs": theirs}, ROUNDS, clock)
         errors = {who: assign(points, book)[1].sum() for who, book in found.items()}
         print(
             f"| {name} | {k} | {times['ours']:.3f} | {times['theirs'] / times['ours']:.2f} "
@@ -376,12 +378,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], metavar="section")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--data", help="only the cases of this name")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     if options.peak:
         peak(options.peak[0], int(options.peak[1]))
         return
+    if options.data:
+        global CASES
+        CASES = tuple(case for case in CASES if case[0] == options.data)
     import faiss
     import numba
     import threadpoolctl
