@@ -127,3 +127,24 @@ def test_transparent_pixels_take_colours_from_nearby() -> None:
     filled = fill_transparent(samples)
     assert (filled[:, 8:, :3] == (200, 100, 50)).all()
     assert np.array_equal(filled[..., 3], samples[..., 3])
+
+
+def test_training_is_reproducible_and_its_codebook_works() -> None:
+    from tests.test_photo_codec import picture
+    from vqcodec.container import open_container
+    from vqcodec.media import Image
+    from vqcodec.photo.codec import decode, encode
+    from vqcodec.photo.options import Options
+    from vqcodec.photo.train import train
+
+    pictures = [picture(96, 128, 3, seed) for seed in range(3)]
+    effort = {"rounds": 1, "crops": 1, "prior_crops": 1, "filter_crops": 1}
+    own = train(pictures, **effort)
+    assert train(pictures, **effort).identity == own.identity
+    unseen = picture(96, 128, 3, 77)
+    data = encode(Image(unseen), Options(quality=80, tune="psnr"), own)
+    decoded = decode(open_container(data), own).samples
+    assert np.mean((decoded.astype(float) - unseen) ** 2) < 9
+    assert len(data) < unseen.size / 5
+    with pytest.raises(CodebookError):
+        train([])

@@ -207,7 +207,7 @@ class Job:
                 top = tiles[number][0]
                 gap = self.samples[top : top + rows.shape[0]].astype(np.int32) - rows
                 coded.squared_error += int((gap * gap).sum(dtype=np.int64))
-                coded.checksum = zlib.crc32(np.ascontiguousarray(rows), coded.checksum)
+                coded.checksum = zlib.crc32(rows.tobytes(), coded.checksum)
                 band = []
             if self.progress and self.progress((number + 1) / len(tiles), "encoding") is False:
                 raise CancelledError("encoding was cancelled")
@@ -357,7 +357,7 @@ def decode(
         if progress and progress((number + 1) / len(intact), "decoding") is False:
             raise CancelledError("decoding was cancelled")
     if region is None and not damaged and opened.check is not None:
-        check = container.sample_check(memoryview(samples).cast("B"))
+        check = container.sample_check(samples.data.cast("B"))
         if check != opened.check:
             raise ChecksumError("the decoded samples differ from those that were encoded")
     return Image(samples, from_chunks(opened, limits))

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
 """What both sides know of a block before its coefficients: features, levels, table rows.
 
 A block's surroundings are summed up by ten integers in 1/1024 (`leaf_features`,

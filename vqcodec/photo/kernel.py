@@ -15,10 +15,10 @@ from vqcodec.jit import njit
 
 def kernel(signature: str | Callable[..., Any]) -> Any:
     """Decorate an inner function, with its signature or without."""
-    options = {"_nrt": False, "no_cfunc_wrapper": True}
+    options: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
     if callable(signature):
-        return njit(**options)(signature)
-    return njit(signature_or_function=signature, **options)
+        return njit(None, **options)(signature)
+    return njit(None, signature_or_function=signature, **options)
 
 
 def again(function: Any) -> Any:

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
 """Logistic mixing of several adaptive probabilities, in integer arithmetic.
 
 Each decision has six opinions. They are brought to the logistic domain

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
 """The encoder's search: quadtree, mode and codewords of every block, by rate and distortion.
 
 Each 32 x 32 unit is divided down to 4 x 4 where that lowers squared error (in

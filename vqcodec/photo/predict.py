@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
 """Prediction of a block from its decoded neighbours, in integer arithmetic.
 
 Modes 0 to 34 are the planar, mean and 33 directional predictors of HEVC

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
 """Vector quantization of the coefficients: pairs, one codebook, rate against distortion.
 
 Coefficients in scan order are divided by the step of their frequency and taken

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
 """The restoration filter: after a plane is decoded, towards what it was coded from.
 
 Each 8 x 8 block is classed by activity, dominant direction and the size of the

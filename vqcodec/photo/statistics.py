@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
 """What training counts in a coded plane: residuals, coefficients, decisions.
 
 `gather` walks over the blocks that the search has chosen and repeats what the

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
 """The syntax of a plane: partition, modes, coefficients; one walk for both directions.
 
 `code_plane` visits the 32 x 32 units of a plane row by row, and inside a unit

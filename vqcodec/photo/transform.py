@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
 """Transforms of the prediction residual: trained for each kind of prediction.
 
 The residual of a directional prediction has its own statistics, so each class
