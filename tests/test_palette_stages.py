@@ -352,6 +352,27 @@ def test_lms_inverts():
     assert np.abs(back.astype(int) - rgba).max() <= 1
 
 
+def test_bands_are_nearly_as_good_as_the_whole(monkeypatch):
+    picture = smooth(160, 60)
+    rgba = noise(1, 12, 4)[0]
+    rgba[:, 3] = 255
+    start = diffused(picture, rgba)
+    taps = optimize.blur_taps()
+
+    def energy(palette, indices):
+        _, error, blurred = filtered_error(picture, palette, indices, taps)
+        return (error * (blurred + 3 * error)).sum()
+
+    whole = energy(*optimize.optimize(picture, rgba, start, fidelity=3.0, refits=0))
+    monkeypatch.setattr(optimize, "BAND", 60 * 45)
+    monkeypatch.setattr(optimize, "STRIP", 8)
+    banded = energy(*optimize.optimize(picture, rgba, start, fidelity=3.0, refits=0))
+    refitted = energy(*optimize.optimize(picture, rgba, start, fidelity=3.0, refits=2))
+    assert whole < 0.8 * energy(rgba, start)
+    assert banded < 1.05 * whole
+    assert refitted < banded
+
+
 def test_fixed_entries_survive_the_refit():
     picture = smooth()
     rgba = np.array([[255, 0, 0, 255], [10, 20, 30, 255], [200, 200, 90, 255]], np.uint8)

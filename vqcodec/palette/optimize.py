@@ -28,6 +28,8 @@ RADIUS = 4
 CANDIDATES = 8
 FLOOR = 0.003  # keeps the slope of the cube root finite in black
 REFITS = 2
+BAND = 1 << 22  # pixels at a time: 65 bytes each
+STRIP = 64  # rows
 SWEEPS = (2, 1, 2)  # before the first refit, between two, after the last
 MARGIN = 2  # pixels around a change that are looked at again
 _FORM = (color.OKLAB_OF_LMS.T @ color.OKLAB_OF_LMS).astype(np.float32)
@@ -279,8 +281,37 @@ def optimize(
     refits = REFITS if refits is None else refits
     if fidelity is None:
         fidelity = 3.0 * (1.0 + 8.0 / len(rgba))
-    taps = blur_taps()
     indices = indices.copy()
+    height, width = indices.shape
+    if height * width <= BAND:
+        rgba = _descend(image, rgba, indices, (0, height), fidelity, refits, fixed)
+        return rgba, indices
+    if refits:  # a large image: the palette is fitted to strips of it, spread evenly
+        strips = np.linspace(0, height - STRIP, max(1, BAND // (2 * STRIP * width))).astype(int)
+        rows = np.unique((strips[:, None] + np.arange(STRIP)).clip(0, height - 1))
+        rgba = _descend(
+            np.ascontiguousarray(image[rows]), rgba, indices[rows], (0, len(rows)), fidelity,
+            refits, fixed,
+        )  # fmt: skip
+    step = max(1, BAND // width)
+    for top in range(0, height, step):  # then band by band, each seeing the edges of its neighbours
+        first, last = max(0, top - RADIUS), min(height, top + step + RADIUS)
+        inside = (top - first, min(height, top + step) - first)
+        _descend(image[first:last], rgba, indices[first:last], inside, fidelity, 0, fixed)
+    return rgba, indices
+
+
+def _descend(
+    image: np.ndarray,
+    rgba: np.ndarray,
+    indices: np.ndarray,
+    rows: tuple[int, int],
+    fidelity: float,
+    refits: int,
+    fixed: int,
+) -> np.ndarray:
+    """Improve the indices of these rows in place; return the refitted palette."""
+    taps = blur_taps()
     height, width = indices.shape
     r = RADIUS
     target = np.empty((height, width, 4), np.float32)
@@ -298,7 +329,7 @@ def optimize(
         dirty = np.ones((height, width), bool)
         for _ in range(SWEEPS[min(turn, 1) if turn < refits else 2]):
             changed = sweep(
-                target, slope, centers, near, _FORM, taps, F(fidelity), 0, height, dirty,
+                target, slope, centers, near, _FORM, taps, F(fidelity), *rows, dirty,
                 indices, filtered,
             )  # fmt: skip
             if changed < height * width * 0.002:
@@ -309,7 +340,7 @@ def optimize(
                 target, centers, indices, taps, F(fidelity), 8, filtered, matrix, slant
             )
             rgba = refit(rgba, centers, matrix, slant, fixed)
-    return rgba, indices
+    return rgba
 
 
 def refit(
