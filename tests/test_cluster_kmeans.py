@@ -69,6 +69,16 @@ def test_empty_clusters_are_repaired_kept_or_refused():
         fit_kmeans(points, 2, init=init, empty="raise")
 
 
+@pytest.mark.parametrize("max_iter", [1, 2, 3])
+def test_the_last_step_leaves_no_cluster_empty(max_iter):
+    for seed in range(30):
+        points = np.random.default_rng(seed).normal(size=(120, 2)) ** 3
+        fit = fit_kmeans(points, 40, init="random", max_iter=max_iter, tol=0, seed=seed)
+        assert (np.bincount(fit.labels, minlength=40) > 0).all()
+        error = ((points - fit.centers[fit.labels]) ** 2).sum()
+        assert fit.inertia == pytest.approx(error)
+
+
 def test_more_codewords_than_distinct_points_are_refused():
     with pytest.raises(ParameterError, match="distinct"):
         fit_kmeans(np.zeros((5, 2)), 2)

@@ -220,8 +220,34 @@ def lloyd(
                     f"within tolerance {threshold:.6g}."
                 )
             break
-    labels, counts, inertia = _measured(NearestCodeword(centers, frame), points, weights, boxes)
+    for _ in range(len(centers) + 1):
+        nearest = NearestCodeword(centers, frame)
+        labels, counts, inertia = _measured(nearest, points, weights, boxes)
+        if empty != "repair" or counts.all():
+            break
+        # The last step may have emptied a cluster that there is no further step to fill.
+        vacant = np.flatnonzero(counts == 0)
+        worst = _worst_served(nearest, points, weights, labels, len(vacant))
+        if len(worst) == 0:
+            break
+        centers = centers.copy()
+        centers[vacant[: len(worst)]] = points[worst]
     return Fit(centers, labels, inertia, iterations, counts, converged)
+
+
+def _worst_served(
+    nearest: NearestCodeword,
+    points: np.ndarray,
+    weights: np.ndarray | None,
+    labels: np.ndarray,
+    count: int,
+) -> np.ndarray:
+    """Return the indices of points that are farthest from their codewords, none at distance 0."""
+    distances = nearest.distances(points, 0, labels)
+    if weights is not None and len(weights):
+        distances[weights == 0] = 0.0
+    farthest = np.argsort(-distances, kind="stable")[:count]
+    return farthest[distances[farthest] > 0]
 
 
 def _measured(
@@ -346,11 +372,6 @@ def repair(sums: ClusterSums, nearest: NearestCodeword, empty: Empty) -> None:
         return
     if empty == "raise":
         raise ParameterError(f"{len(vacant)} clusters have become empty")
-    distances = nearest.distances(sums.points, 0, sums.labels)
-    if len(sums.weights):
-        distances[sums.weights == 0] = 0.0
-    order = np.argsort(-distances, kind="stable")
-    farthest = order[: len(vacant)]
-    for label, index in zip(vacant, farthest, strict=True):
-        if distances[index] > 0:
-            sums.reassign(int(index), int(label))
+    farthest = _worst_served(nearest, sums.points, sums.weights, sums.labels, len(vacant))
+    for label, index in zip(vacant, farthest, strict=False):
+        sums.reassign(int(index), int(label))
