@@ -25,7 +25,8 @@ from vqcodec.errors import ParameterError
 Init = str | np.ndarray | Callable[..., Any]
 
 _SAMPLE = 64  # points for each codeword in the first sample of nested seeding
-_STEPS = 12  # of Lloyd on each sample
+_FIRST_STEPS, _LATER_STEPS = 15, 4  # of Lloyd on the first sample, and on each larger one
+_SPLIT_STEPS = 12  # of Lloyd between two splits
 _PNN_SAMPLE = 4096
 
 
@@ -110,7 +111,7 @@ def plus_plus_indices(
     mass = np.zeros((len(blocks), LANES), np.float32)
     mass.reshape(-1)[: len(points)] = 1.0 if weights is None else weights / weights.max()
     nearest = np.ones_like(mass)
-    step = max(1, -(-len(blocks) // 32))
+    step = max(64, -(-len(blocks) // 32))
     ranges = [(b, min(b + step, len(blocks))) for b in range(0, len(blocks), step)]
     shares = np.array([mass[first:stop].sum(dtype=np.float64) for first, stop in ranges])
 
@@ -171,8 +172,9 @@ def nested(
         sample = np.sort(order[:size])
         some, mass = points[sample], None if weights is None else weights[sample]
         if codebook is None:
-            codebook = plus_plus(some, k, mass, generator)
-        codebook = improve(some, codebook, mass, _STEPS)
+            codebook = improve(some, plus_plus(some, k, mass, generator), mass, _FIRST_STEPS)
+        else:
+            codebook = improve(some, codebook, mass, _LATER_STEPS)
         size *= 4
     assert codebook is not None
     return codebook
@@ -207,7 +209,7 @@ def splitting(
         worst = np.argsort(-distortions, kind="stable")[: k - len(codebook)]
         moved = codebook[worst] + directions[worst]
         codebook[worst] -= directions[worst]
-        codebook = improve(points, np.concatenate([codebook, moved]), weights, _STEPS)
+        codebook = improve(points, np.concatenate([codebook, moved]), weights, _SPLIT_STEPS)
     return codebook
 
 
