@@ -88,6 +88,19 @@ def test_colour_planes_lose_little(layout, dtype, size):
     assert np.abs(back.astype(int) - image).max() <= 2
 
 
+@pytest.mark.parametrize("layout", ["ycbcr444", "ycbcr420"])
+@pytest.mark.parametrize("height", [37, 40])
+def test_strips_do_not_show(layout, height, monkeypatch):
+    image = picture(height, 21, 3)
+    results = []
+    for rows in (4096, 8):
+        monkeypatch.setattr(blocks, "_ROWS", rows)
+        planes = blocks.split_planes(image, layout)
+        results.append((*planes, blocks.join_planes(planes, layout, height, 21)))
+    for whole, strips in zip(*results, strict=True):
+        np.testing.assert_array_equal(whole, strips)
+
+
 def test_order_is_a_permutation_that_brings_neighbours_together():
     rng = np.random.default_rng(2)
     codewords = rng.integers(0, 256, (300, 16))

@@ -111,16 +111,14 @@ def join_planes(planes: list[np.ndarray], layout: str, height: int, width: int) 
         colour, rest = planes[0], planes[1:]
     else:
         luma, chroma, rest = planes[0], planes[1], planes[2:]
-        half = layout == "ycbcr420"
-        if half:
-            chroma = _double(chroma, 0, height)
         colour = np.empty((height, width, 3), luma.dtype)
         for top in range(0, height, _ROWS):
-            strip = chroma[top : top + _ROWS]
-            if half:
-                strip = _double(strip, 1, width)
-            ycbcr = np.concatenate((luma[top : top + _ROWS], strip), 2)
-            colour[top : top + _ROWS] = ycbcr_to_rgb(ycbcr, 8 * luma.itemsize)
+            bottom = min(top + _ROWS, height)
+            strip = chroma[top:bottom]
+            if layout == "ycbcr420":
+                strip = _double(_double_rows(chroma, top, bottom), 1, width)
+            ycbcr = np.concatenate((luma[top:bottom], strip), 2)
+            colour[top:bottom] = ycbcr_to_rgb(ycbcr, 8 * luma.itemsize)
     return np.concatenate((colour, *rest), 2) if rest else colour
 
 
@@ -131,6 +129,14 @@ def _halve(plane: np.ndarray) -> np.ndarray:
     rows = plane[0::2].astype(np.uint32)
     rows += plane[1::2]
     return ((rows[:, 0::2] + rows[:, 1::2] + 2) >> 2).astype(plane.dtype)
+
+
+def _double_rows(plane: np.ndarray, top: int, bottom: int) -> np.ndarray:
+    """Return rows top..bottom (top even) of the plane interpolated to twice its rows."""
+    first = max(0, top // 2 - 1)
+    last = min(len(plane), -(-bottom // 2) + 1)
+    grown = _double(plane[first:last], 0, 2 * (last - first))
+    return grown[top - 2 * first : bottom - 2 * first]
 
 
 def _double(plane: np.ndarray, axis: int, length: int) -> np.ndarray:
