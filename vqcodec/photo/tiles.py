@@ -7,6 +7,7 @@ which is coded like luma.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,11 +95,83 @@ class TileState:
         first = (self.planes[1], self.cells[1]) if kind == GREEN else (self.blank, self.blank_cells)
         return (*luma, *first)
 
+    def arrays(self, number: int, kind: int) -> tuple[np.ndarray, ...]:
+        """Return the arguments that search and coding of a plane share."""
+        return (
+            self.planes[number], self.cells[number], self.symbols, self.values,
+            *self.references(kind), self.order, self.offsets,
+        )  # fmt: skip
+
 
 def pad(plane: np.ndarray, height: int, width: int) -> np.ndarray:
     """Repeat the last row and column up to the given size."""
     more = ((0, height - plane.shape[0]), (0, width - plane.shape[1]))
     return np.ascontiguousarray(np.pad(plane, more, mode="edge"))
+
+
+def search_tile(
+    planes: np.ndarray,
+    tables: Tables,
+    q: Quantization,
+    effort: int,
+    offsets: np.ndarray | None = None,
+    activity: np.ndarray | None = None,
+    dearness: float = 1.0,
+) -> Iterator[tuple[TileState, int, int, int]]:
+    """Decide the planes of a tile one after the other; parameters are those of `encode_tile`.
+
+    Yields
+    ------
+    state, number, kind, step
+        With the plane of that number decided, of that type and step index.
+        Symbols and values of a plane are overwritten by those of the next.
+    """
+    state = TileState(*planes.shape)
+    if offsets is not None and q.offsets:
+        state.offsets[...] = offsets
+    if activity is None:
+        activity = np.ones((state.height // 8, state.width // 8), np.float32)
+    profile = profile_offsets(q.profile)
+    for number, (kind, step) in enumerate(plane_layout(planes.shape[0], q)):
+        search_plane(
+            pad(planes[number], state.height, state.width), *state.arrays(number, kind),
+            kind, step, profile, activity, LAMBDA * dearness, effort, *tables.search(kind),
+        )  # fmt: skip
+        yield state, number, kind, step
+
+
+class TileCoder:
+    """The range coder of a tile, for either direction."""
+
+    def __init__(self, q: Quantization, tables: Tables, data: bytes | int) -> None:
+        """Start decoding bytes, or encoding into a buffer of a size."""
+        self.q, self.tables = q, tables
+        self.encoding = isinstance(data, int)
+        if isinstance(data, int):
+            self.buffer = np.zeros(data, np.uint8)
+            self.state = rangecoder.encoder_state()
+        else:
+            self.buffer = np.frombuffer(bytearray(data) or bytearray(1), np.uint8)
+            self.state = rangecoder.decoder_state(self.buffer)
+        self.contexts = rangecoder.new_contexts(8 * UNIT_OFFSETS)
+        self.profile = profile_offsets(q.profile)
+
+    def code_plane(
+        self, state: TileState, number: int, kind: int, step: int, priors: tuple[np.ndarray, ...]
+    ) -> None:
+        """Encode a plane that is decided, or decode it; the probabilities in `priors` adapt."""
+        code_plane(
+            self.state, self.buffer, self.encoding, *priors, self.contexts,
+            *state.arrays(number, kind), kind, step, self.q.offsets and number == 0, self.profile,
+            *self.tables.coding(kind),
+        )  # fmt: skip
+
+    def code_flag(self, flag: bool) -> bool:
+        """Encode a raw bit, or decode one."""
+        if self.encoding:
+            rangecoder.encode_raw(self.state, self.buffer, int(flag), 1)
+            return flag
+        return bool(rangecoder.decode_raw(self.state, self.buffer, 1))
 
 
 def encode_tile(
@@ -128,37 +201,18 @@ def encode_tile(
     state : TileState
         Its planes are what a decoder will have.
     """
-    state = TileState(*planes.shape)
-    if offsets is not None and q.offsets:
-        state.offsets[...] = offsets
-    if activity is None:
-        activity = np.ones((state.height // 8, state.width // 8), np.float32)
-    coder = rangecoder.encoder_state()
-    buffer = np.zeros(planes[0].size * planes.shape[0] * 4 + 65536, np.uint8)
-    contexts = rangecoder.new_contexts(8 * UNIT_OFFSETS)
-    profile = profile_offsets(q.profile)
-    for number, (kind, step) in enumerate(plane_layout(planes.shape[0], q)):
-        plane, cells = state.planes[number], state.cells[number]
-        references = state.references(kind)
-        search_plane(
-            pad(planes[number], state.height, state.width),
-            plane, cells, state.symbols, state.values, *references, state.order, state.offsets,
-            kind, step, profile, activity, LAMBDA * dearness, effort, *tables.search(kind),
-        )  # fmt: skip
-        code_plane(
-            coder, buffer, True, *tables.priors(kind), contexts,
-            plane, cells, state.symbols, state.values, *references, state.order, state.offsets,
-            kind, step, q.offsets and number == 0, profile, *tables.coding(kind),
-        )  # fmt: skip
+    coder = TileCoder(q, tables, planes.size * 4 + 65536)
+    decided = search_tile(planes, tables, q, effort, offsets, activity, dearness)
+    for state, number, kind, step in decided:
+        coder.code_plane(state, number, kind, step, tables.priors(kind))
     if q.restored:
         for number, (kind, step) in enumerate(plane_layout(planes.shape[0], q)):
             original = planes[number].astype(np.int32)
             filtered = _restored(state, number, kind, step, tables)
             better = _error(original, filtered) < _error(original, state.planes[number])
-            rangecoder.encode_raw(coder, buffer, int(better), 1)
-            if better:
+            if coder.code_flag(better):
                 state.planes[number] = filtered
-    return rangecoder.finish(coder, buffer), state
+    return rangecoder.finish(coder.state, coder.buffer), state
 
 
 def _restored(state: TileState, number: int, kind: int, step: int, tables: Tables) -> np.ndarray:
@@ -182,19 +236,12 @@ def decode_tile(
 ) -> TileState:
     """Decode a tile; any bytes give some picture, never an error."""
     state = TileState(channels, height, width)
-    buffer = np.frombuffer(bytearray(data) or bytearray(1), np.uint8)
-    coder = rangecoder.decoder_state(buffer)
-    contexts = rangecoder.new_contexts(8 * UNIT_OFFSETS)
-    profile = profile_offsets(q.profile)
-    for number, (kind, step) in enumerate(plane_layout(channels, q)):
-        code_plane(
-            coder, buffer, False, *tables.priors(kind), contexts,
-            state.planes[number], state.cells[number], state.symbols, state.values,
-            *state.references(kind), state.order, state.offsets,
-            kind, step, q.offsets and number == 0, profile, *tables.coding(kind),
-        )  # fmt: skip
+    coder = TileCoder(q, tables, data)
+    layout = plane_layout(channels, q)
+    for number, (kind, step) in enumerate(layout):
+        coder.code_plane(state, number, kind, step, tables.priors(kind))
     if q.restored:
-        for number, (kind, step) in enumerate(plane_layout(channels, q)):
-            if rangecoder.decode_raw(coder, buffer, 1):
+        for number, (kind, step) in enumerate(layout):
+            if coder.code_flag(False):
                 state.planes[number] = _restored(state, number, kind, step, tables)
     return state

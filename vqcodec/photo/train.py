@@ -30,6 +30,7 @@ Progress = Callable[[float, str], "bool | None"]
 # Step indices that training visits: half octaves from 1.4 to 64 sample values.
 _STEPS = (36, 48, 60, 72, 84, 96, 108, 120, 132, 144, 156, 168)
 CHROMA_OFFSET = 6
+_EFFORT = 4  # of the encoder's search while training
 _COUNT_CAP = 80  # how sure of its probabilities a fresh tile is
 _DTYPES = {
     "codewords": "i2", "tree_left": "i1", "tree_right": "i1",
@@ -166,21 +167,11 @@ def _codebook(arrays: dict[str, np.ndarray], provenance: str) -> Codebook:
 def _code_and_count(
     tables: Tables, planes: np.ndarray, step: int, statistics: list[Statistics]
 ) -> None:
-    from vqcodec.photo.partition import search_plane
-    from vqcodec.photo.quantizer import profile_offsets
-    from vqcodec.photo.tiles import Quantization, TileState, pad, plane_layout
+    from vqcodec.photo.tiles import Quantization, pad, search_tile
 
-    state = TileState(*planes.shape)
-    activity = np.ones((state.height // 8, state.width // 8), np.float32)
-    profile = profile_offsets(0)
     q = Quantization(step, CHROMA_OFFSET, CHROMA_OFFSET)
-    for number, (kind, index) in enumerate(plane_layout(3, q)):
+    for state, number, kind, index in search_tile(planes, tables, q, _EFFORT):
         original = pad(planes[number], state.height, state.width)
-        search_plane(
-            original, state.planes[number], state.cells[number], state.symbols, state.values,
-            *state.references(kind), state.order, state.offsets,
-            kind, index, profile, activity, LAMBDA, 4, *tables.search(kind),
-        )  # fmt: skip
         statistics[kind].add(tables, state, number, original, index)
 
 
@@ -195,42 +186,23 @@ def _adapt(
 
     Every third crop is coded as for the eye, so that either tuning starts well.
     """
-    from vqcodec import rangecoder
     from vqcodec.photo import visual
-    from vqcodec.photo.partition import search_plane
-    from vqcodec.photo.quantizer import profile_offsets
-    from vqcodec.photo.stream import UNIT_OFFSETS, code_plane
-    from vqcodec.photo.tiles import Quantization, TileState, pad, plane_layout
+    from vqcodec.photo.tiles import Quantization, TileCoder, search_tile
 
     priors = [tables.priors(kind) for kind in range(TYPES)]
-    contexts = rangecoder.new_contexts(8 * UNIT_OFFSETS)
     for i in range(crops):
         tell("adapting the probabilities")
         planes = crop.next()
         step = _STEPS[(i * 5) % len(_STEPS)]
-        state = TileState(*planes.shape)
-        activity = np.ones((state.height // 8, state.width // 8), np.float32)
-        eye = i % 3 == 2
-        profile = profile_offsets(visual.PROFILE if eye else 0)
         q = Quantization(step, CHROMA_OFFSET, CHROMA_OFFSET)
-        if eye:
-            q = Quantization(step, visual.ORANGE, visual.GREEN, offsets=True)
+        offsets = activity = None
+        if i % 3 == 2:
+            q = Quantization(step, visual.ORANGE, visual.GREEN, 0, visual.PROFILE, True)
             mean = float(visual.block_activity(planes[0]).mean())
-            state.offsets[...], activity = visual.adapt(planes[0], mean)
-        for number, (kind, index) in enumerate(plane_layout(3, q)):
-            views = (
-                state.planes[number], state.cells[number], state.symbols, state.values,
-                *state.references(kind), state.order, state.offsets,
-            )  # fmt: skip
-            search_plane(
-                pad(planes[number], state.height, state.width), *views,
-                kind, index, profile, activity, LAMBDA, 4, *tables.search(kind),
-            )  # fmt: skip
-            code_plane(
-                rangecoder.encoder_state(), np.zeros(1 << 20, np.uint8), True, *priors[kind],
-                contexts, *views, kind, index, q.offsets and number == 0, profile,
-                *tables.coding(kind),
-            )  # fmt: skip
+            offsets, activity = visual.adapt(planes[0], mean)
+        coder = TileCoder(q, tables, 1 << 21)
+        for decided in search_tile(planes, tables, q, _EFFORT, offsets, activity):
+            coder.code_plane(*decided, priors[decided[2]])
     for kind, (states, first, second) in enumerate(priors):
         probability = (states >> np.uint32(16)).astype(np.int64)
         count = (states & np.uint32(1023)).astype(np.int64)
@@ -257,7 +229,7 @@ def _fit_filters(
         tell("fitting the restoration filters")
         planes = crop.next()
         q = Quantization(_STEPS[(i * 5) % len(_STEPS)], CHROMA_OFFSET, CHROMA_OFFSET)
-        _, state = encode_tile(planes, tables, q, 4)
+        _, state = encode_tile(planes, tables, q, _EFFORT)
         for number, (kind, index) in enumerate(plane_layout(3, q)):
             original = pad(planes[number], state.height, state.width)
             restore.accumulate(
