@@ -99,6 +99,8 @@ def test_progress_is_reported_and_can_cancel():
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
     assert any("left" in message for _, message in seen)
+    assert any("seeded" in message for _, message in seen)
+    assert any("step" in message for _, message in seen)
     with pytest.raises(CancelledError):
         fit_kmeans(points, 9, progress=lambda fraction, message: False)
 

@@ -22,6 +22,7 @@ from vqcodec.errors import ParameterError
 
 Empty = Literal["repair", "keep", "raise"]
 Trace = Callable[[str], None]  # gets a line about each step
+_SEEDING = 0.3  # of the progress of each start
 
 
 @dataclass
@@ -156,10 +157,12 @@ def train(
     threshold = tol * mean_variance(points, weights, frame.origin) if tol else 0.0
     best: Fit | None = None
     for start in range(n_init):
-        centers = seed_codebook(points, k, weights, init, generator)
+        seeded = start + _SEEDING
+        part = Progress(progress.part(start / n_init, seeded / n_init))
+        centers = seed_codebook(points, k, weights, init, generator, part)
         if trace:
             trace("Initialization complete")
-        part = Progress(progress.part(start / n_init, (start + 1) / n_init))
+        part = Progress(progress.part(seeded / n_init, (start + 1) / n_init))
         fit = lloyd(points, centers, weights, frame, max_iter, threshold, empty, part, boxes, trace)
         if best is None or fit.inertia < best.inertia:
             best = fit

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from vqcodec.cluster.assign import Frame
+from vqcodec.cluster.progress import Progress
 from vqcodec.cluster.validate import as_codebook
 from vqcodec.errors import ParameterError
 
@@ -36,6 +37,7 @@ def seed_codebook(
     weights: np.ndarray | None,
     init: Init,
     generator: np.random.Generator,
+    progress: Progress | None = None,
 ) -> np.ndarray:
     """Return (k, d) float64 codewords to start from, as `init` says.
 
@@ -47,8 +49,14 @@ def seed_codebook(
     if isinstance(init, str):
         if init not in _WAYS:
             raise ParameterError(f"init must be one of {', '.join(_WAYS)}, or an array: {init!r}")
-        available = len(points) if weights is None else np.count_nonzero(weights)
-        codebook = _WAYS[init](points, min(k, available), weights, generator)
+        available = len(points) if weights is None else int(np.count_nonzero(weights))
+        if init == "k-means++":  # the slow one
+            chosen = plus_plus_indices(
+                points, min(k, available), weights, generator, progress=progress
+            )
+            codebook = points[chosen].astype(np.float64)
+        else:
+            codebook = _WAYS[init](points, min(k, available), weights, generator)
         return np.resize(codebook, (k, points.shape[1]))
     if callable(init):
         init = init(points, k, generator)
@@ -100,6 +108,7 @@ def plus_plus_indices(
     weights: np.ndarray | None,
     generator: np.random.Generator,
     trials: int | None = None,
+    progress: Progress | None = None,
 ) -> np.ndarray:
     """Return the (k,) indices of the points that greedy k-means++ chooses."""
     from vqcodec.cluster.parallel import run_chunks
@@ -154,6 +163,8 @@ def plus_plus_indices(
         candidates = draw(trials)
         chosen[n] = best_of(candidates) if trials > 1 else candidates[0]
         shares = join(vector(chosen[n]).copy())
+        if progress:
+            progress.report(n / k, f"{n} of {k} codewords seeded")
     return chosen
 
 
