@@ -21,7 +21,7 @@ from vqcodec.errors import (
 )
 from vqcodec.media import Image
 from vqcodec.metadata import Metadata
-from vqcodec.photo.codec import decode, encode, shipped_codebook, wanted_codebook
+from vqcodec.photo.codec import decode, describe, encode, shipped_codebook, wanted_codebook
 from vqcodec.photo.options import Options
 
 
@@ -230,6 +230,14 @@ def test_damage_is_confined_to_its_tile() -> None:
     intact = np.ones((100, 130), bool)
     intact[:64, 64:128] = False
     assert np.array_equal(salvaged[intact], whole[intact])
+
+
+def test_files_describe_themselves() -> None:
+    said = describe(open_container(DAMAGEABLE))
+    assert (said["width"], said["height"], said["channels"]) == (130, 100, 3)
+    assert (said["tiles"], said["tile_side"]) == (6, 64)
+    assert said["tune"] == "visual"
+    assert said["codebook"] == "shipped"
 
 
 def test_pixel_limit() -> None:

@@ -1,13 +1,14 @@
 """The photo codec against JPEG, WebP and AVIF.
 
     python -m tests.bench.photo [--part rgb|gray|visual|speed] [--images N] [--megapixels N]
+                                [--repeats N]
 
 Prints Markdown tables. The pictures are the Kodak images of the corpus folder:
 the environment variable VQCODEC_CORPUS, or ``../shared/corpus`` beside the
 repository. BD-rates (``bjontegaard``, pchip) are taken per image over the
 common range within 0.1 to 2.0 bits a pixel (SSIMULACRA2: 0.2 to 1.2), then
 averaged. Speeds are CPU times of one thread in this process, codecs taking
-turns after warm-up, the best of three.
+turns after warm-up, the best of `--repeats`.
 """
 
 from __future__ import annotations
@@ -231,7 +232,7 @@ def large(megapixels: float) -> np.ndarray:
     return np.ascontiguousarray(np.tile(block, repeats)[:height, :width])
 
 
-def speed(megapixels: float) -> None:
+def speed(megapixels: float, repeats: int) -> None:
     pixels = large(megapixels)
     count = pixels.shape[0] * pixels.shape[1] / 1e6
     picture = PIL.Image.fromarray(pixels)
@@ -260,7 +261,7 @@ def speed(megapixels: float) -> None:
         decode(open_container(encode(Image(small), Options(effort=effort))))
     times: dict[str, list[float]] = {}
     files = {}
-    for _ in range(3):
+    for _ in range(repeats):
         for name, run in encoders.items():
             start = time.process_time()
             files[name] = run()
@@ -290,12 +291,13 @@ def main() -> None:
     parser.add_argument("--part", choices=["rgb", "gray", "visual", "speed"])
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--megapixels", type=float, default=24)
+    parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     for name, run in (("rgb", rgb), ("gray", gray), ("visual", visual)):
         if arguments.part in (None, name):
             run(arguments.images)
     if arguments.part in (None, "speed"):
-        speed(arguments.megapixels)
+        speed(arguments.megapixels, arguments.repeats)
 
 
 if __name__ == "__main__":

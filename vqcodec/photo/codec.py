@@ -284,6 +284,26 @@ def wanted_codebook(opened: Container) -> bytes | None:
     return opened.one("R") if opened.has("R") else None
 
 
+def describe(opened: Container, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+    """Return what a photo file says of itself; nothing is decoded."""
+    header = Header.unpack(opened.header, limits)
+    identity = wanted_codebook(opened)
+    tiles = [entry for entry in opened.entries if entry.type == "T"]
+    return {
+        "width": header.width,
+        "height": header.height,
+        "channels": header.channels,
+        "bits": 8,
+        "bpp": opened.size * 8 / (header.width * header.height),
+        "tiles": len(tiles),
+        "tile_side": header.tile,
+        "tile_bytes": sum(entry.length for entry in tiles),
+        "step": round(2 ** (header.step / 24 - 1), 3),
+        "tune": "visual" if header.offsets else "psnr",
+        "codebook": identity.hex() if identity else "shipped",
+    }
+
+
 def decode(
     opened: Container,
     codebook: Codebook | None = None,
