@@ -16,7 +16,7 @@ _FORWARD = np.array(
     [[19595, 38470, 7471], [-11059, -21709, 32768], [32768, -27439, -5329]], np.int64
 )
 _RED_CR, _GREEN_CB, _GREEN_CR, _BLUE_CB = 91881, -22554, -46802, 116130
-_ROWS = 256
+_ROWS = 32  # of a strip: the intermediate results are eight times as large as the samples
 
 
 def rgb_to_ycbcr(rgb: np.ndarray, bits: int = 8) -> np.ndarray:
