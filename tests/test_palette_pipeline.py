@@ -149,6 +149,16 @@ def test_dithering_looks_closer_from_afar():
     assert error["best"] < 0.6 * error["floyd-steinberg"]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_indices_follow_the_palette_wherever_its_entries_go(seed):
+    """The best dithering moves entries past each other after the palette was put in order."""
+    picture = photo(48, 64, seed)
+    done = run(picture, 12, dither="best")
+    error = (shown(done)[..., :3].astype(float) - picture) ** 2
+    plain = (shown(run(picture, 12))[..., :3].astype(float) - picture) ** 2
+    assert error.mean() < 2 * plain.mean()
+
+
 # --- what was asked for -----------------------------------------------------------------
 
 

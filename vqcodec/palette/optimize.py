@@ -28,6 +28,8 @@ RADIUS = 4
 CANDIDATES = 8
 FLOOR = 0.003  # keeps the slope of the cube root finite in black
 REFITS = 2
+GRAIN = 4.0  # how fast the weight of single pixels grows with fewer colours
+RIDGE = 0.01
 BAND = 1 << 22  # pixels at a time: 65 bytes each
 STRIP = 64  # rows
 SWEEPS = (2, 1, 2)  # before the first refit, between two, after the last
@@ -280,7 +282,7 @@ def optimize(
     """
     refits = REFITS if refits is None else refits
     if fidelity is None:
-        fidelity = 3.0 * (1.0 + 8.0 / len(rgba))
+        fidelity = 3.0 * (1.0 + GRAIN / len(rgba))
     indices = indices.copy()
     height, width = indices.shape
     if height * width <= BAND:
@@ -346,14 +348,24 @@ def _descend(
 def refit(
     rgba: np.ndarray, centers: np.ndarray, matrix: np.ndarray, slant: np.ndarray, fixed: int
 ) -> np.ndarray:
-    """Return the palette that the normal equations ask for."""
+    """Return the palette that the normal equations ask for, as far as the gamut allows it.
+
+    Clipped to the gamut, a step may well make things worse; it is halved until the
+    quadratic model of the error says that it does not.
+    """
     matrix = (matrix + matrix.T) / 2
-    ridge = np.trace(matrix) / len(matrix) * 1e-3 + 1e-9
+    ridge = np.trace(matrix) / len(matrix) * RIDGE + 1e-9
     step = np.zeros_like(slant)
     free = slice(fixed, None)
     step[free] = np.linalg.solve(
         matrix[free, free] + ridge * np.eye(len(rgba) - fixed), -slant[free]
     )
-    out = from_lms(centers + step)
-    out[:fixed] = rgba[:fixed]
-    return out
+    best, least = rgba, 0.0
+    for scale in (1.0, 0.5, 0.25, 0.125):
+        out = from_lms(centers + scale * step)
+        out[:fixed] = rgba[:fixed]
+        moved = to_lms(out).astype(np.float64) - centers
+        change = float((moved * (matrix @ moved + 2 * slant)).sum())
+        if change < least:
+            best, least = out, change
+    return best

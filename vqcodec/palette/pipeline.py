@@ -111,9 +111,10 @@ def quantize_images(
     palette = Palette(rgba)
     if options.palette is not None:
         palette = options.palette
-    for index in indices if not np.array_equal(number[: len(order)], order) else []:
-        for rows in bands(index):
-            index[rows] = number[index[rows]]
+    if not np.array_equal(order, np.arange(len(order))):
+        for index in indices:
+            for rows in bands(index):
+                index[rows] = number[index[rows]]
     steps(1.0, "done")
     return Quantized(palette.take(order), indices, chosen)
 
