@@ -26,7 +26,7 @@ __all__ = ["cached", "njit", "prange"]
 _folder = kernelcache.folder()
 cached = _folder is not None
 if cached:
-    numba.config.CACHE_DIR = str(_folder)
+    setattr(numba.config, "CACHE_DIR", str(_folder))  # noqa: B010 (numba makes the name at run time)
 
 
 def _save_if_possible(save: Callable[..., None]) -> Callable[..., None]:
@@ -39,7 +39,9 @@ def _save_if_possible(save: Callable[..., None]) -> Callable[..., None]:
     return save_overload
 
 
-caching.Cache.save_overload = _save_if_possible(caching.Cache.save_overload)
+setattr(  # noqa: B010 (a plain assignment is none for a type checker)
+    caching.Cache, "save_overload", _save_if_possible(caching.Cache.save_overload)
+)
 
 
 def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:

@@ -21,6 +21,9 @@ A context is a row of `contexts` (uint16, n x 2): the probability of a zero in
 This module is not the model: it knows no codebooks and no images.
 """
 
+# Kernels are typed by what they are called with:
+# mypy: disallow-untyped-defs=False, check-untyped-defs=False
+
 from __future__ import annotations
 
 import numpy as np

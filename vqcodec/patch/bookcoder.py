@@ -8,6 +8,9 @@ contexts follow the activity around the sample. The codebook is written first
 and the indices refer to what the decoder will read. The order is `ordering.order`'s.
 """
 
+# Kernels are typed by what they are called with:
+# mypy: disallow-untyped-defs=False, check-untyped-defs=False
+
 from __future__ import annotations
 
 import numpy as np

@@ -68,7 +68,7 @@ def unpack_indices(data: bytes, first: int, count: int, bits: int) -> np.ndarray
 def pack_codewords(codewords: np.ndarray, low: int, high: int) -> bytes:
     """Pack sorted codewords (K, d): differences along the codebook, byte planes, zlib."""
     width = _codeword_bytes(low, high)
-    steps = np.diff(codewords.astype(np.int64), axis=0, prepend=0) % (1 << 8 * width)
+    steps = np.mod(np.diff(codewords.astype(np.int64), axis=0, prepend=0), 1 << 8 * width)
     octets = steps.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :width]
     return zlib.compress(octets.T.tobytes(), 9)
 
@@ -83,7 +83,7 @@ def unpack_codewords(data: bytes, count: int, dimension: int, low: int, high: in
     weights = 1 << 8 * np.arange(width)
     values = (octets * weights[:, None, None]).sum(0).cumsum(0)
     modulus = 1 << 8 * width
-    values = (values - low) % modulus + low
+    values = np.mod(values - low, modulus) + low
     if int(values.max()) > high:
         raise FormatError("the embedded codebook is damaged")
     return values

@@ -6,6 +6,9 @@ the conditional code lengths of the very model that codes them (`sidematch`).
 Costs are integers, so that the choice is the same on every machine.
 """
 
+# Kernels are typed by what they are called with:
+# mypy: disallow-untyped-defs=False, check-untyped-defs=False
+
 from __future__ import annotations
 
 import numpy as np

@@ -21,6 +21,9 @@ a codeword of the group. The groups stand before the codewords in every table:
 columns ``0..groups`` are groups, the others are codewords.
 """
 
+# Kernels are typed by what they are called with:
+# mypy: disallow-untyped-defs=False, check-untyped-defs=False
+
 from __future__ import annotations
 
 import math
