@@ -21,7 +21,8 @@ from vqcodec.errors import (
 )
 from vqcodec.media import Image
 from vqcodec.metadata import Metadata
-from vqcodec.photo.codec import decode, describe, encode, shipped_codebook, wanted_codebook
+from vqcodec.photo.codec import decode, describe, encode, wanted_codebook
+from vqcodec.photo.job import shipped_codebook
 from vqcodec.photo.options import Options
 
 
@@ -204,8 +205,8 @@ def test_a_changed_byte_is_noticed(position: int, change: int) -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_decode_to_some_tile(data: bytes) -> None:
-    from vqcodec.photo.codec import quantization
     from vqcodec.photo.header import Header
+    from vqcodec.photo.job import quantization
     from vqcodec.photo.model import Tables
     from vqcodec.photo.tiles import decode_tile
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from vqcodec.codebook import Codebook
 from vqcodec.errors import CodebookError
 from vqcodec.photo.bootstrap import bootstrap, code_tree, lattice
-from vqcodec.photo.codec import shipped_codebook
 from vqcodec.photo.contexts import PAIR_NODES
+from vqcodec.photo.job import shipped_codebook
 from vqcodec.photo.model import Tables, tree_paths
 from vqcodec.photo.planes import to_planes, to_samples
 from vqcodec.photo.predict import MIDDLE, gather_references, predict

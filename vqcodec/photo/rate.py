@@ -14,7 +14,7 @@ from vqcodec.errors import TargetError
 from vqcodec.photo.options import Options
 
 if TYPE_CHECKING:
-    from vqcodec.photo.codec import Coded, Job
+    from vqcodec.photo.job import Coded, Job
 
 _LAST = 216
 _FIRST_GUESS = 92
