@@ -34,8 +34,8 @@ SWAP_ROUNDS = 10
 POLISH_STEPS = 6
 RESCUE_DISTANCE = 0.1  # in Oklab: about five just noticeable differences
 RESCUE_PIXELS = 8
-RESCUE_COST = 0.15  # of the whole error, at most, before the others have moved
-RESCUE_SHARE = 16  # at most one entry in so many
+RESCUE_COST = 0.08  # of the whole error, at most, before the others have moved
+RESCUE_SHARE = 32  # at most one entry in so many
 
 
 @dataclass(frozen=True, eq=False)
