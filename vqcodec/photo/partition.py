@@ -192,6 +192,8 @@ def search_plane(
     """
     height, width = original.shape
     smallest = 2 if kind == LUMA or effort >= 7 else 3
+    if effort <= 2:
+        smallest += 1
     candidates = 1 if effort <= 2 else (2 if effort <= 5 else (3 if effort <= 7 else 5))
     raw = np.zeros((3, 132), np.int32)
     smooth = np.zeros((3, 132), np.int32)
