@@ -15,7 +15,6 @@ import numpy as np
 from vqcodec import rangecoder
 from vqcodec.photo.contexts import FIELDS, GREEN, LUMA, MODE, ORANGE
 from vqcodec.photo.model import LAMBDA, Tables
-from vqcodec.photo.partition import search_plane
 from vqcodec.photo.planes import MIDDLE
 from vqcodec.photo.predict import NO_MODE
 from vqcodec.photo.quantizer import STEPS, profile_offsets
@@ -126,6 +125,9 @@ def search_tile(
         With the plane of that number decided, of that type and step index.
         Symbols and values of a plane are overwritten by those of the next.
     """
+    # Imported here: its kernels are compiled when they are defined, and no decoder needs them.
+    from vqcodec.photo.partition import search_plane
+
     state = TileState(*planes.shape)
     if offsets is not None and q.offsets:
         state.offsets[...] = offsets
