@@ -464,6 +464,14 @@ def test_golden_files():
         np.testing.assert_array_equal(vqcodec.decode(data).samples, expected)
 
 
+def test_quality_zero_is_a_quality():
+    assert Options(quality=0).wanted_quality == 0
+    assert Options().wanted_quality == 75
+    images = [picture(64, 64, 1)]
+    coarse, fine = (vqcodec.train(images, codewords=64, block=2, quality=q) for q in (0, 75))
+    assert len(coarse.array("codewords")) < len(fine.array("codewords"))
+
+
 def test_options_name_the_layout():
     assert Options().layout(3) == "ycbcr420"
     assert Options(fixed_rate=True).layout(4) == "rgb"

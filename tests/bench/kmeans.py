@@ -9,7 +9,6 @@ looked for in VQCODEC_CORPUS or in ../shared/corpus beside the repository.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+
+from tests.bench.corpus import corpus
 
 CASES: tuple[tuple[str, int], ...] = (  # data, K
     ("4x4 patches", 256),
@@ -32,15 +33,6 @@ CASES: tuple[tuple[str, int], ...] = (  # data, K
 )
 STEPS = 10
 ROUNDS = 2
-
-
-def corpus() -> Path:
-    folder = Path(
-        os.environ.get("VQCODEC_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus"
-    )
-    if not (folder / "photos").is_dir():
-        sys.exit(f"no corpus in {folder}: set VQCODEC_CORPUS to a folder with photos/ and music/")
-    return folder
 
 
 def data(name: str) -> np.ndarray:

@@ -28,6 +28,7 @@ import numpy as np
 import PIL.Image
 
 from tests.bench import imagequant
+from tests.bench.corpus import corpus
 from vqcodec.palette.indexed import IndexedImage
 from vqcodec.palette.options import PaletteOptions
 from vqcodec.palette.pipeline import quantize_images
@@ -38,15 +39,6 @@ COLORS = (8, 16, 32, 64, 256)
 REPEATS = 2
 SLOW = 0.7  # seconds; slower methods run once
 Result = tuple[np.ndarray, np.ndarray]  # palette (k, 4), indices (h, w)
-
-
-def corpus() -> Path:
-    """Return the corpus folder."""
-    default = Path(__file__).parents[2] / ".." / "shared" / "corpus"
-    folder = Path(os.environ.get("VQCODEC_CORPUS", default))
-    if not (folder / "kodak").is_dir():
-        sys.exit(f"no corpus at {folder}; set VQCODEC_CORPUS to a folder with kodak/ and graphics/")
-    return folder
 
 
 # --- the methods -------------------------------------------------------------------

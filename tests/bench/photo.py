@@ -15,18 +15,17 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import bjontegaard
 import numpy as np
 import PIL.Image
 
+from tests.bench.corpus import corpus
 from vqcodec.container import open_container
 from vqcodec.media import Image
 from vqcodec.metrics.similarity import ms_ssim
@@ -35,15 +34,6 @@ from vqcodec.photo.options import Options
 
 Coder = Callable[[np.ndarray, float], tuple[int, np.ndarray]]
 Curve = dict[str, list[tuple[float, float]]]
-
-
-def corpus() -> Path:
-    """Return the corpus folder."""
-    default = Path(__file__).parents[2] / ".." / "shared" / "corpus"
-    folder = Path(os.environ.get("VQCODEC_CORPUS", default))
-    if not (folder / "kodak").is_dir():
-        sys.exit(f"no corpus at {folder}; set VQCODEC_CORPUS to a folder with kodak/")
-    return folder
 
 
 def kodak(count: int) -> Iterable[tuple[str, np.ndarray]]:

@@ -7,7 +7,7 @@ stands in `wide.py`.
 """
 
 from vqcodec.media.audio import Audio, load_audio, save_audio
-from vqcodec.media.image import Image, Source
+from vqcodec.media.image import Image, Source, check_region
 from vqcodec.media.reading import load_image
 from vqcodec.media.writing import output_formats, save_image
 
@@ -15,6 +15,7 @@ __all__ = [
     "Audio",
     "Image",
     "Source",
+    "check_region",
     "load_audio",
     "load_image",
     "output_formats",

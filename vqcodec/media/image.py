@@ -143,6 +143,20 @@ class Image:
         return f"<Image {self.width}x{self.height} {what}, {self.bits} bits>"
 
 
+def check_region(region: tuple[int, int, int, int], width: int, height: int) -> None:
+    """Refuse a region (x, y, width, height) that is empty or not inside an image of this size.
+
+    Raises
+    ------
+    ParameterError
+    """
+    x, y, across, down = region
+    if min(x, y) < 0 or min(across, down) < 1:
+        raise ParameterError("a region has a corner inside the image and at least one pixel")
+    if x + across > width or y + down > height:
+        raise ParameterError(f"the region reaches beyond the image of {width} x {height} pixels")
+
+
 def turn(samples: np.ndarray, orientation: int) -> np.ndarray:
     """Turn and mirror (height, width, channels) samples as an EXIF orientation asks."""
     if orientation in (5, 6, 7, 8):

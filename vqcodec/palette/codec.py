@@ -30,8 +30,8 @@ from vqcodec.container import (
     Limits,
     pack_varint,
 )
-from vqcodec.errors import ChecksumError, FormatError, LimitError, ParameterError
-from vqcodec.media import Image
+from vqcodec.errors import ChecksumError, FormatError, LimitError
+from vqcodec.media import Image, check_region
 from vqcodec.metadata import from_chunks, inflate, to_chunks
 from vqcodec.palette.indexed import IndexedImage
 from vqcodec.palette.options import MAX_INDEXED, PaletteOptions
@@ -102,12 +102,8 @@ def decode(
     """
     image = decode_indexed(opened, limits)
     if region is not None:
+        check_region(region, image.width, image.height)
         x, y, width, height = region
-        inside = x + width <= image.width and y + height <= image.height
-        if min(x, y) < 0 or min(width, height) < 1 or not inside:
-            raise ParameterError(
-                f"the region lies outside the image of {image.width} x {image.height} pixels"
-            )
         image = replace(image, indices=image.indices[y : y + height, x : x + width])
     return image.to_image()
 

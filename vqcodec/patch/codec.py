@@ -29,8 +29,8 @@ from vqcodec.container import (
     Limits,
     pack_varint,
 )
-from vqcodec.errors import ChecksumError, ParameterError
-from vqcodec.media import Image
+from vqcodec.errors import ChecksumError
+from vqcodec.media import Image, check_region
 from vqcodec.metadata import Metadata, from_chunks, to_chunks
 from vqcodec.patch import fixedrate
 from vqcodec.patch.blocks import PlaneShape, join_planes, to_vectors
@@ -167,13 +167,8 @@ def decode(
     books = read_books(opened, form, codebook, limits)
     metadata = from_chunks(opened, limits)
     if region is not None:
+        check_region(region, form.width, form.height)
         x, y, width, height = region
-        if min(x, y) < 0 or min(width, height) < 1:
-            raise ParameterError("a region has a corner inside the image and at least one pixel")
-        if x + width > form.width or y + height > form.height:
-            raise ParameterError(
-                f"the region reaches beyond the image of {form.width} x {form.height} pixels"
-            )
         if form.fixed_rate:
             samples = _decode_region(opened, form, books, region)
         else:

@@ -83,7 +83,7 @@ def encode(
         if getattr(options, name) is not None:
             return _meet(job, name, float(getattr(options, name)))
     job.expected = 1
-    return job.attempt(job.line(DEFAULT_QUALITY if options.quality is None else options.quality))
+    return job.attempt(job.line(options.wanted_quality))
 
 
 # Measured on photographs: from which lambda on (squared error per bit, 8-bit

@@ -192,12 +192,11 @@ def train(
         blocks than codewords.
     """
     from vqcodec.patch.encoder import luma, operating_point
-    from vqcodec.patch.options import DEFAULT_QUALITY
 
     gathered: list[list[np.ndarray]] = []
     bands: list[list[Band]] = []
     layout, bits, pixels = "", 8, 0
-    point = operating_point(options.quality or DEFAULT_QUALITY, 1 << 22, options)
+    point = operating_point(options.wanted_quality, 1 << 22, options)
     for number, image in enumerate(images()):
         _say(progress, 0.3 * number / count, "reading images")
         samples = image.samples

@@ -12,7 +12,7 @@ import numpy as np
 
 from vqcodec.errors import FormatError
 from vqcodec.metadata import inflate
-from vqcodec.patch.blocks import PlaneShape
+from vqcodec.patch.blocks import PlaneShape, from_vectors
 
 _CHUNK = 1 << 18  # indices at a time; a multiple of 8, so that chunks end on whole bytes
 
@@ -119,8 +119,8 @@ def look_up(
         peak = np.iinfo(dtype).max
         for row in range(rows):
             blocks = codewords[indices[row]].reshape(columns, bh * bw, -1) + means[row][:, None]
-            cut = np.clip(blocks, 0, peak).astype(dtype).reshape(columns, bh, width)
-            out[row * bh : row * bh + bh] = cut.swapaxes(0, 1).reshape(bh, columns * bw, -1)
+            vectors = np.clip(blocks, 0, peak).astype(dtype).reshape(columns, -1)
+            out[row * bh : row * bh + bh] = from_vectors(vectors, shape)
         return out
     # One row of a block is one item: the copy is a gather of a few bytes at a time.
     item = np.dtype((np.void, width * out.itemsize))

@@ -93,6 +93,11 @@ class Options:
         _within("seed", self.seed, 0, math.inf)
 
     @property
+    def wanted_quality(self) -> float:
+        """The quality given, or the default; 0 is a quality too."""
+        return DEFAULT_QUALITY if self.quality is None else self.quality
+
+    @property
     def block_shape(self) -> tuple[int, int] | None:
         """Block height and width, if they were given."""
         if self.block is None:

@@ -24,9 +24,8 @@ from vqcodec.errors import (
     CodebookError,
     FormatError,
     MissingCodebookError,
-    ParameterError,
 )
-from vqcodec.media import Image
+from vqcodec.media import Image, check_region
 from vqcodec.metadata import from_chunks, to_chunks
 from vqcodec.photo.header import SHIPPED_PREFIX, Header
 from vqcodec.photo.job import (
@@ -175,12 +174,7 @@ def decode(
     if len(entries) != len(places):
         raise FormatError(f"the file holds {len(entries)} tiles in place of {len(places)}")
     x, y, width, height = region or (0, 0, header.width, header.height)
-    if x < 0 or y < 0 or width < 1 or height < 1:
-        raise ParameterError("a region has a corner inside the image and at least one pixel")
-    if x + width > header.width or y + height > header.height:
-        raise ParameterError(
-            f"the region reaches beyond the image of {header.width} x {header.height} pixels"
-        )
+    check_region((x, y, width, height), header.width, header.height)
     wanted = [
         (place, entry)
         for place, entry in zip(places, entries, strict=True)
