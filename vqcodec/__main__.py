@@ -2,4 +2,5 @@
 
 from vqcodec.cli import main
 
-main()
+if __name__ == "__main__":  # processes of a batch import this module again
+    main()

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqcodec.cli import names, options, streams
+from vqcodec.cli import batch, names, options, streams
 from vqcodec.cli.console import Console, shown
 from vqcodec.cli.status import Status, command
 from vqcodec.errors import ParameterError
+
+if TYPE_CHECKING:
+    from vqcodec.codebook import Codebook
+    from vqcodec.container import Limits
 
 
 @command
@@ -32,6 +37,8 @@ def decode(
     codebook: options.CodebookFile = None,
     max_pixels: options.MaxPixels = None,
     recursive: options.Recursive = False,
+    jobs: options.Jobs = 1,
+    resume: options.Resume = False,
     force: options.Force = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
@@ -48,44 +55,57 @@ def decode(
     options.use_threads(threads)
     console = Console(quiet, as_json)
     suffix = "." + format.lower().lstrip(".") if format else None
-    jobs = names.plan(
+    plan = names.plan(
         inputs,
         output,
         rename=lambda name: _decoded_name(name, suffix),
         accepts=names.CODED,
         recursive=recursive,
     )
-    options.one_stdout(as_json, jobs)
+    options.one_stdout(as_json, plan)
     if dry_run:
-        return console.rehearse(jobs)
+        return console.rehearse(plan)
     limits = options.limits_of(max_pixels)
     book = options.load_codebook(codebook, limits)
+    work = _Decoder(suffix, region, limits, force or resume, book)
+    return batch.run(console, plan, work, processes=jobs, resume=resume, depends=[codebook])
 
-    def work(job: names.Job) -> None:
+
+@dataclass(frozen=True)
+class _Decoder:
+    """Decodes one file after the other with the same wishes."""
+
+    suffix: str | None
+    region: tuple[int, int, int, int] | None
+    limits: Limits
+    force: bool
+    codebook: Codebook | None
+
+    def __call__(self, job: names.Job, console: Console) -> batch.Result:
         from vqcodec import api
         from vqcodec.media import save_image
 
-        streams.refuse_existing(job.target, force)
-        _refuse_unwritable(job.target, suffix)
+        streams.refuse_existing(job.target, self.force)
+        _refuse_unwritable(job.target, self.suffix)
         with console.progress(f"decoding {shown(job.source)}") as progress:
             image = api.decode(
                 streams.read_source(job.source),
-                region=region,
-                codebook=book,
+                region=self.region,
+                codebook=self.codebook,
                 folders=[Path.cwd()],
                 progress=progress,
-                limits=limits,
+                limits=self.limits,
             )
         notes: tuple[str, ...] = ()
 
         def write(path: Path) -> None:
             nonlocal notes
-            notes = save_image(image, path, suffix)
+            notes = save_image(image, path, self.suffix)
 
         def data() -> bytes:
             nonlocal notes
             file = io.BytesIO()
-            notes = save_image(image, file, suffix)
+            notes = save_image(image, file, self.suffix)
             return file.getvalue()
 
         streams.write_target(job.target, write, data)
@@ -103,8 +123,7 @@ def decode(
         )
         target = shown(job.target, "standard output")
         console.say(f"{shown(job.source)} -> {target}: {image.width} x {image.height} pixels")
-
-    return console.each(jobs, work)
+        return batch.Result()
 
 
 def _decoded_name(name: str, suffix: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqcodec.cli import names, options, streams
+from vqcodec.cli import batch, names, options, streams
 from vqcodec.cli.console import Console, decibels, human_bytes, shown
 from vqcodec.cli.status import Status, command
 from vqcodec.errors import ParameterError
@@ -88,6 +88,9 @@ def encode(
     ] = False,
     max_pixels: options.MaxPixels = None,
     recursive: options.Recursive = False,
+    jobs: options.Jobs = 1,
+    resume: options.Resume = False,
+    skip_larger: options.SkipLarger = False,
     force: options.Force = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
@@ -123,25 +126,25 @@ def encode(
         strip=strip,
     )
     console = Console(quiet, as_json)
-    jobs = names.plan(
+    plan = names.plan(
         inputs,
         output,
         rename=_coded_name,
         accepts=names.IMAGES,
         recursive=recursive,
     )
-    options.one_stdout(as_json, jobs)
-    if save_codebook and len(jobs) > 1:
+    options.one_stdout(as_json, plan)
+    if save_codebook and len(plan) > 1:
         raise ParameterError("--save-codebook wants a single input; train a shared one instead")
     if dry_run:
-        return console.rehearse(jobs)
+        return console.rehearse(plan)
     if save_codebook:
         streams.refuse_existing(save_codebook, force)
     limits = options.limits_of(max_pixels)
     book = options.load_codebook(codebook, limits)
     console.warm_up()
-    work = _Encoder(console, wishes, limits, force, book, save_codebook)
-    return console.each(jobs, work)
+    work = _Encoder(wishes, limits, force or resume, skip_larger, book, save_codebook)
+    return batch.run(console, plan, work, processes=jobs, resume=resume, depends=[codebook])
 
 
 def _coded_name(name: str) -> str:
@@ -153,14 +156,14 @@ def _coded_name(name: str) -> str:
 class _Encoder:
     """Encodes one file after the other with the same wishes."""
 
-    console: Console
     wishes: dict[str, Any]
     limits: Limits
     force: bool
+    skip_larger: bool
     codebook: Codebook | None
     save_codebook: str | None
 
-    def __call__(self, job: names.Job) -> None:
+    def __call__(self, job: names.Job, console: Console) -> batch.Result:
         from vqcodec import api
         from vqcodec.files import write_atomically
         from vqcodec.media import load_image
@@ -169,7 +172,7 @@ class _Encoder:
         started = time.perf_counter()
         image = load_image(streams.image_source(job.source), self.limits)
         notes = list(image.source.notes) if image.source else []
-        with self.console.progress(f"encoding {shown(job.source)}") as progress:
+        with console.progress(f"encoding {shown(job.source)}") as progress:
             data = api.encode(
                 image,
                 codebook=self.codebook,
@@ -178,17 +181,24 @@ class _Encoder:
                 notes=notes,
                 **self.wishes,
             )
+        before = image.source.bytes if image.source else None
+        if self.skip_larger and before and len(data) >= before:
+            console.note(notes)
+            return batch.leave(console, job, before, len(data))
         book = self.codebook
         if self.save_codebook:
             data, book = api.detach(data, limits=self.limits)
             streams.write_target(self.save_codebook, book.save, book.to_bytes)
         streams.write_target(job.target, lambda path: write_atomically(path, data), lambda: data)
-        self.console.note(notes)
-        if self.console.as_json or not self.console.quiet:
-            self._report(job, image, data, book, notes, time.perf_counter() - started)
+        console.note(notes)
+        if console.as_json or not console.quiet:
+            seconds = time.perf_counter() - started
+            self._report(console, job, image, data, book, notes, seconds)
+        return batch.Result(before, len(data))
 
     def _report(
         self,
+        console: Console,
         job: names.Job,
         image: Image,
         data: bytes,
@@ -217,10 +227,10 @@ class _Encoder:
             "seconds": round(seconds, 3),
             "notes": notes,
         }
-        self.console.result(values)
+        console.result(values)
         before = f"{human_bytes(source_bytes)} -> " if source_bytes else ""
         target = shown(job.target, "standard output")
-        self.console.say(
+        console.say(
             f"{shown(job.source)} -> {target}: {before}{human_bytes(len(data))}, "
             f"{values['ratio_raw']:.1f} times smaller than raw, {values['bpp']:.3f} bpp, "
             f"PSNR {decibels(values['psnr'])}"

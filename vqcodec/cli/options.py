@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vqcodec.codebook import Codebook
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Color(enum.StrEnum):
@@ -91,8 +92,17 @@ def load_codebook(path: str | None, limits: Limits) -> Codebook | None:
 def use_threads(count: int | None) -> None:
     """Bound the threads of the kernels and of linear algebra; to be called before they load."""
     if count is not None:
-        for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        for name in _THREADS:
             os.environ[name] = str(count)
+
+
+def thread_shares(processes: int) -> dict[str, str]:
+    """Return the variables that give each of several processes its share of the cores.
+
+    What the environment or --threads states already stays.
+    """
+    share = max(1, (os.cpu_count() or 1) // processes)
+    return {name: str(share) for name in _THREADS if name not in os.environ}
 
 
 def exclusive(**options: Any) -> None:
@@ -131,6 +141,15 @@ MaxPixels = Annotated[
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, metavar="N", help="Use at most N threads.")
+]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Work on N files at a time.")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Leave out files whose output is there and not older."),
+]
+SkipLarger = Annotated[
+    bool,
+    typer.Option("--skip-larger", help="Write nothing that is larger than its input."),
 ]
 CodebookFile = Annotated[
     str | None,

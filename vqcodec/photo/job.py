@@ -185,8 +185,11 @@ def samples_of(state: Any, height: int, width: int) -> np.ndarray:
 
 
 def in_order(work: Callable[[Any], Any], items: list[Any], threads: int | None) -> Iterator[Any]:
-    """Map over threads, keeping the order and only a few results waiting."""
-    threads = threads or os.cpu_count() or 1
+    """Map over threads, keeping the order and only a few results waiting.
+
+    The default is what numba's own loops use: all cores, or NUMBA_NUM_THREADS.
+    """
+    threads = threads or int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
     if threads == 1 or len(items) == 1:
         yield from map(work, items)
         return
