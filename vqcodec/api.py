@@ -212,6 +212,8 @@ def train(
     progress: ProgressCallback | None = None,
     limits: Limits = DEFAULT_LIMITS,
     provenance: str = "",
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     **options: Any,
 ) -> Codebook:
     """Train a codebook of one's own, for ``encode(..., codebook=...)``.
@@ -226,6 +228,12 @@ def train(
     limits : Limits
     provenance : str
         A word on where it comes from, kept in the file.
+    checkpoint : path, optional
+        Where the state of a long training is kept, every ten seconds or so;
+        deleted when the training is done.
+    resume : bool
+        Take up the training whose state is in `checkpoint`, if it exists; the
+        codebook is the same as if it had never been stopped.
     **options
         For ``patch``: `max_iter` (Lloyd steps at most) and the options of the
         codec (codewords, block, color, mean_removed, quality, lagrangian,
@@ -241,6 +249,10 @@ def train(
     files = list(_expand(sources))
     if not files:
         raise MediaError("there is no image to train on")
+    from vqcodec.checkpoint import Checkpoint, key_of
+
+    key = key_of(kind, sorted(options.items()), sources=files) if checkpoint is not None else ""
+    state = Checkpoint(checkpoint, key, resume)
     if kind == "photo":
         from vqcodec.photo.train import train as train_photo
 
@@ -256,14 +268,17 @@ def train(
 
         steps = {"max_iter": options.pop("max_iter")} if "max_iter" in options else {}
         book = external.train(
-            lambda: (load_image(file, limits) for file in files),
+            lambda first: (load_image(file, limits) for file in files[first:]),
             len(files),
             _options("patch", options),
             provenance=provenance,
             progress=progress,
+            checkpoint=state,
             **steps,
         )
-    _write(target, book.to_bytes() if target is not None else b"")
+    if target is not None:
+        _write(target, book.to_bytes())
+    state.remove()
     return book
 
 

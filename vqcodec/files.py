@@ -16,9 +16,11 @@ from vqcodec.errors import MediaError
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a temporary sibling of `path` for writing; rename it onto `path` at a clean exit.
 
-    The data reaches the disk before the rename, so that a crash leaves either
-    the old file or the whole new one. On any exception, an interrupt included,
-    the temporary file is removed and `path` stays untouched.
+    The data reach the disk before the rename, and the rename before the return,
+    so that a crash leaves either the old file or the whole new one. On any
+    exception, an interrupt included, the temporary file is removed and `path`
+    stays untouched. A killed process leaves at most the temporary file, whose
+    name begins with a dot and ends in ``.tmp``: nothing reads such files.
 
     Raises
     ------
@@ -37,6 +39,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         temporary.chmod(mode)
         temporary.replace(target)
+        _sync_folder(target.parent)
     except OSError as error:
         raise MediaError(f"cannot write {target}: {error.strerror or error}") from None
     finally:
@@ -48,6 +51,16 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` to `path`, whole or not at all."""
     with atomic_file(path) as file:
         file.write(data)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a rename to the disk, where the system can open folders for that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _umask() -> int:

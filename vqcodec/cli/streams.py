@@ -47,9 +47,14 @@ def write_target(target: str, write: Callable[[Path], object], data: Callable[[]
     if target == PIPE:
         write_stdout(data())
         return
+    write(in_its_folder(target))
+
+
+def in_its_folder(target: str) -> Path:
+    """Return the path of a target whose folder exists, made if need be."""
     path = Path(target)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MediaError(f"cannot make the folder {path.parent}: {error.strerror}") from None
-    write(path)
+    return path

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from vqcodec.cli import names, options, streams
 from vqcodec.cli.console import Console, human_bytes
-from vqcodec.cli.status import Status, command
+from vqcodec.cli.status import Status, command, write_stdout
 
 
 @command
@@ -30,6 +29,9 @@ def train(
         int | None, typer.Option(min=1, help="Iterations of the training at most.")
     ] = None,
     seed: options.Seed = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that was stopped.")
+    ] = False,
     max_pixels: options.MaxPixels = None,
     force: options.Force = False,
     dry_run: options.DryRun = False,
@@ -39,7 +41,9 @@ def train(
 ) -> Status:
     """Train a codebook on images, for encode --codebook.
 
-    Folders are searched with all that is below them.
+    Folders are searched with all that is below them. The state of a long
+    training is kept beside the output, as FILE.checkpoint, until it is done;
+    after an interruption the same command with --resume goes on from there.
     """
     options.use_threads(threads)
     console = Console(quiet, as_json)
@@ -61,9 +65,21 @@ def train(
 
     console.warm_up()
     inputs = [streams.read_source(name) for name in files]
+    piped = output == names.PIPE
+    target = None if piped else streams.in_its_folder(output)
     with console.progress(f"training {output}") as progress:
-        book = api.train(inputs, None, kind=kind, progress=progress, **wishes)
-    streams.write_target(output, book.save, book.to_bytes)
+        book = api.train(
+            inputs,
+            target,
+            kind=kind,
+            progress=progress,
+            checkpoint=None if piped else output + ".checkpoint",
+            resume=resume,
+            **wishes,
+        )
+    data = book.to_bytes()
+    if piped:
+        write_stdout(data)
     words = book.arrays.get("codewords")
     values: dict[str, Any] = {
         "output": output,
@@ -72,7 +88,7 @@ def train(
         "config": book.config,
         "identity": book.name,
         "sources": len(files),
-        "bytes": Path(output).stat().st_size if output != names.PIPE else len(book.to_bytes()),
+        "bytes": len(data),
     }
     console.result(values)
     count = f"{values['codewords']} codewords, " if values["codewords"] else ""

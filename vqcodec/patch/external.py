@@ -8,11 +8,13 @@ starts from them).
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vqcodec.checkpoint import Checkpoint
 from vqcodec.codebook import Codebook
 from vqcodec.container import DEFAULT_LIMITS, Limits, open_container
 from vqcodec.errors import CancelledError, CodebookError, FormatError, ParameterError
@@ -33,7 +35,12 @@ from vqcodec.patch.design import (
 from vqcodec.patch.form import Form
 from vqcodec.patch.options import Options
 
+if TYPE_CHECKING:
+    from vqcodec.patch.encoder import Point
+
+_VECTORS = 1 << 19  # of all images together, at least 16 a codeword
 _BAND_BLOCKS = 1 << 17  # blocks of all images together that the coder steps look at
+_LEAST_BAND = 1 << 10
 _FREQUENCY_TOTAL = 1 << 15
 
 
@@ -161,22 +168,24 @@ def _recode(plane: CodedPlane, book: PlaneBook, form: Form) -> CodedPlane:
 
 
 def train(
-    images: Callable[[], Iterator[Image]],
+    images: Callable[[int], Iterator[Image]],
     count: int,
     options: Options,
     *,
     max_iter: int = 25,
     provenance: str = "",
     progress: Callable[[float, str], bool | None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Codebook:
     """Train one codebook on many images, read one at a time.
 
     Parameters
     ----------
     images : callable
-        Returns a fresh iterator over the images; it is called once.
+        Given a number, returns an iterator over the images from that one on;
+        it is called once.
     count : int
-        How many images the iterator yields.
+        How many images there are.
     options : Options
         Codewords, block, colour, mean removal, lambda or quality, seed.
     max_iter : int
@@ -184,69 +193,135 @@ def train(
     provenance : str
         Goes into the codebook.
     progress : callable, optional
+    checkpoint : Checkpoint, optional
+        Where the state is kept: a training that takes it up returns the same
+        codebook as one that was never stopped.
 
     Raises
     ------
     CodebookError
         Images of different sample sizes, gray ones among colour, or fewer
-        blocks than codewords.
+        blocks than codewords; a checkpoint that does not fit.
     """
-    from vqcodec.patch.encoder import luma, operating_point
+    from vqcodec.patch.encoder import operating_point
 
-    gathered: list[list[np.ndarray]] = []
-    bands: list[list[Band]] = []
-    layout, bits, pixels = "", 8, 0
+    checkpoint = checkpoint or Checkpoint(None)
     point = operating_point(options.wanted_quality, 1 << 22, options)
-    for number, image in enumerate(images()):
+    state = _Gathered(point, options, count)
+    kept = checkpoint.load()
+    state.take_up(kept)
+    for number, image in enumerate(images(state.images), state.images):
         _say(progress, 0.3 * number / count, "reading images")
-        samples = image.samples
-        if not layout:
-            layout, bits = options.layout(samples.shape[2]), image.bits
-        if layout != "gray" and samples.shape[2] <= 2:
-            samples = np.repeat(samples[..., :1], 3, 2)
-        if image.bits != bits:
-            raise CodebookError("images of 8 and of 16 bits cannot share a codebook")
-        colour = samples[..., : samples.shape[2] - (samples.shape[2] in (2, 4))]
-        if layout == "gray" and colour.shape[2] == 3:
-            colour = luma(colour)
-        pixels += image.height * image.width
-        shapes = plane_shapes(image.height, image.width, layout, False, point.block)
-        for plane, (shape, samples) in enumerate(
-            zip(shapes, split_planes(np.ascontiguousarray(colour), layout), strict=True)
-        ):
-            padded = pad(samples, shape)
-            share = max(1 << 12, (1 << 19) // count)
-            vectors = training_vectors(
-                padded, shape, point.codewords, options.mean_removed, options.seed, share
-            )
-            if number == 0:
-                gathered.append([])
-                bands.append([])
-            gathered[plane].append(vectors)
-            bands[plane].append(band_of(padded, shape, max(1 << 10, _BAND_BLOCKS // count)))
-    if not layout:
+        state.add(image)
+        if checkpoint.due:
+            checkpoint.save(state.arrays())
+    if not state.layout:
         raise CodebookError("there is no image to train on")
-    lagrangian = point.lagrangian * (1.0 if bits == 8 else 257.0**2)
+    lagrangian = point.lagrangian * (1.0 if state.bits == 8 else 257.0**2)
     books, usage = [], []
-    for plane, (parts, plane_bands) in enumerate(zip(gathered, bands, strict=True)):
+    arrays = state.arrays() if checkpoint.path else {}
+    planes = len(state.vectors)
+    for plane in range(planes):
         wanted = point.codewords if plane == 0 else max(2, point.codewords // 4)
-        vectors = np.concatenate(parts)
+        vectors = np.concatenate(state.vectors[plane])
         if wanted > len(vectors):
             raise CodebookError(
                 f"{wanted} codewords were asked for, but the images have only {len(vectors)} blocks"
             )
-        start, span = 0.3 + 0.7 * plane / len(gathered), 0.7 / len(gathered)
-        centres = train_centres(
-            vectors, wanted, options.seed, max_iter, _part_of(progress, start, 0.8 * span)
-        )
+        start, span = 0.3 + 0.7 * plane / planes, 0.7 / planes
+        name = f"centres{plane}"
+        centres = kept.get(name)
+        if centres is None:
+            say = _part_of(progress, start, 0.8 * span)
+            centres = train_centres(vectors, wanted, options.seed, max_iter, say)
+        arrays[name] = centres
+        if checkpoint.due:
+            checkpoint.save(arrays)
+        bands = state.bands[plane]
         book, counts = design(
-            plane_bands, centres, lagrangian, options.mean_removed, not options.fixed_rate,
-            stored=False,
-        )  # fmt: skip
-        books.append((plane_bands[0].shape, book))
+            bands, centres, lagrangian, options.mean_removed, not options.fixed_rate, stored=False
+        )
+        books.append((bands[0].shape, book))
         usage.append(counts)
     _say(progress, 1.0, "done")
-    return codebook_of(layout, bits, options.mean_removed, books, usage, provenance)
+    removed = options.mean_removed
+    return codebook_of(state.layout, state.bits, removed, books, usage, provenance)
+
+
+class _Gathered:
+    """What the training keeps of the images: some vectors and some bands, never the images."""
+
+    def __init__(self, point: Point, options: Options, count: int) -> None:
+        self.point, self.options = point, options
+        self.share = max(1, max(_VECTORS, 16 * point.codewords) // count)
+        self.band_blocks = max(_LEAST_BAND, _BAND_BLOCKS // count)
+        self.stride = -(-count * self.band_blocks // _BAND_BLOCKS)  # a band of every so many images
+        self.layout, self.bits, self.images = "", 8, 0
+        self.vectors: list[list[np.ndarray]] = []
+        self.bands: list[list[Band]] = []
+
+    def add(self, image: Image) -> None:
+        """Draw from one image."""
+        from vqcodec.patch.encoder import luma
+
+        samples = image.samples
+        if not self.layout:
+            self.layout, self.bits = self.options.layout(samples.shape[2]), image.bits
+        if self.layout != "gray" and samples.shape[2] <= 2:
+            samples = np.repeat(samples[..., :1], 3, 2)
+        if image.bits != self.bits:
+            raise CodebookError("images of 8 and of 16 bits cannot share a codebook")
+        colour = samples[..., : samples.shape[2] - (samples.shape[2] in (2, 4))]
+        if self.layout == "gray" and colour.shape[2] == 3:
+            colour = luma(colour)
+        shapes = plane_shapes(image.height, image.width, self.layout, False, self.point.block)
+        planes = split_planes(np.ascontiguousarray(colour), self.layout)
+        for plane, (shape, samples) in enumerate(zip(shapes, planes, strict=True)):
+            padded = pad(samples, shape)
+            if len(self.vectors) == plane:
+                self.vectors.append([])
+                self.bands.append([])
+            self.vectors[plane].append(
+                training_vectors(
+                    padded, shape, self.point.codewords, self.options.mean_removed,
+                    self.options.seed, self.share,
+                )
+            )  # fmt: skip
+            if self.images % self.stride == 0:
+                self.bands[plane].append(band_of(padded, shape, self.band_blocks))
+        self.images += 1
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the state for a checkpoint."""
+        out: dict[str, np.ndarray] = {
+            "images": np.array(self.images),
+            "layout": np.array(self.layout),
+            "bits": np.array(self.bits),
+        }
+        for plane, (vectors, bands) in enumerate(zip(self.vectors, self.bands, strict=True)):
+            out[f"vectors{plane}"] = np.concatenate(vectors)
+            for number, band in enumerate(bands):
+                shape = band.shape
+                out[f"band{plane}.{number}"] = band.padded
+                out[f"shape{plane}.{number}"] = np.array(
+                    [shape.height, shape.width, shape.channels, *shape.block]
+                )
+        return out
+
+    def take_up(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Restore the state of a checkpoint, if there is one."""
+        if not arrays:
+            return
+        self.images, self.bits = int(arrays["images"]), int(arrays["bits"])
+        self.layout = str(arrays["layout"])
+        while f"vectors{len(self.vectors)}" in arrays:
+            plane = len(self.vectors)
+            self.vectors.append([arrays[f"vectors{plane}"]])
+            self.bands.append([])
+            while "band" + (name := f"{plane}.{len(self.bands[plane])}") in arrays:
+                height, width, channels, *block = map(int, arrays["shape" + name])
+                shape = PlaneShape(height, width, channels, (block[0], block[1]))
+                self.bands[plane].append(Band(arrays["band" + name], shape))
 
 
 def _part_of(

@@ -1,0 +1,173 @@
+"""Nothing is lost: killed runs, full disks, read-only folders, trainings that go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vqcodec
+from tests import kill
+from vqcodec import checkpoint, files
+from vqcodec.errors import CancelledError, CodebookError, MediaError
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits are those of POSIX")
+OLD, NEW = b"old" * 1000, b"new" * 100_000
+
+
+@posix
+def test_killed_commands_leave_the_old_file_or_the_new_one():
+    found = kill.rounds(20, 3, ["decode", "encode", "decode", "palette", "decode", "train"])
+    assert found["old"] + found["new"] == 20
+    assert found["old"] > 0
+
+
+@posix
+@pytest.mark.parametrize("moment", ["write", "flush", "fsync", "chmod", "replace", "_sync_folder"])
+def test_killed_at_each_step_of_writing(tmp_path, moment, monkeypatch):
+    target = tmp_path / "target"
+    target.write_bytes(OLD)
+    child = os.fork()
+    if child == 0:  # pragma: no cover (it dies)
+        die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731
+        with files.atomic_file(target) as file:
+            file.write(NEW[: len(NEW) // 2])
+            if moment == "write":
+                die()
+            file.write(NEW[len(NEW) // 2 :])
+            if moment == "flush":
+                file.flush()
+                die()
+            owner = {"fsync": os, "_sync_folder": files}.get(moment, Path)
+            setattr(owner, moment, die)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert target.read_bytes() == (NEW if moment == "_sync_folder" else OLD)
+    files.write_atomically(target, NEW)  # the leftovers are in nobody's way
+    assert target.read_bytes() == NEW
+
+
+def test_the_data_reach_the_disk_before_the_name(tmp_path, monkeypatch):
+    order = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda d: (order.append("sync"), fsync(d)))
+    monkeypatch.setattr(
+        Path, "replace", lambda self, to: (order.append("rename"), replace(self, to))
+    )
+    files.write_atomically(tmp_path / "target", NEW)
+    assert order[:2] == ["sync", "rename"]
+    assert order[2:] == (["sync"] if os.name == "posix" else [])  # the folder
+
+
+def run(*arguments, cwd, before=""):
+    program = f"{before}\nfrom vqcodec.cli import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=cwd, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@posix
+def test_full_disk_is_one_sentence(tmp_path):
+    """A limit on the length of files acts like a full disk; so does /dev/full on stdout."""
+    kill.prepare(tmp_path)
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))"
+    (tmp_path / "a.vqi").write_bytes(OLD[:50])
+    for arguments in (
+        ("encode", "a.png", "-o", "a.vqi", "--fixed-rate", "--force", "-q"),
+        ("decode", "golden.vqi", "-o", "b.png", "-q"),
+    ):
+        status, said = run(*arguments, cwd=tmp_path, before=small)
+        assert status == 1
+        assert said.count("\n") == 1
+        assert "cannot write" in said
+        assert arguments[3] in said
+    assert (tmp_path / "a.vqi").read_bytes() == OLD[:50]
+    assert not list(tmp_path.glob(".*.tmp"))
+    assert not (tmp_path / "b.png").exists()
+    if Path("/dev/full").exists():
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "vqcodec", "decode", "golden.vqi", "-o", "-", "-q"],
+                cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+
+
+def test_unwritable_folders_are_one_sentence(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(MediaError, match=r"^cannot write .*target: Permission denied$"):
+        files.write_atomically(tmp_path / "target", NEW)
+
+
+# --- trainings that go on -----------------------------------------------------
+
+
+def pictures(count=6):
+    return [np.asarray(kill.picture(seed, 48)) for seed in range(count)]
+
+
+@pytest.mark.parametrize("color", ["rgb", "ycbcr"])
+def test_stopped_trainings_go_on(tmp_path, monkeypatch, color):
+    monkeypatch.setattr(checkpoint, "_INTERVAL", 0)
+    wishes = {"codewords": 16, "block": 4, "color": color}
+    expected = vqcodec.train(pictures(), **wishes)
+    path = tmp_path / "book.vqcb.checkpoint"
+    for stop in (2, 5, 9):
+        heard = 0
+
+        def progress(part, words, stop=stop):
+            nonlocal heard
+            heard += 1
+            return heard <= stop
+
+        with pytest.raises(CancelledError):
+            vqcodec.train(pictures(), checkpoint=path, resume=True, progress=progress, **wishes)
+        assert path.exists()
+    seen = []
+    book = vqcodec.train(
+        pictures(), checkpoint=path, resume=True, progress=lambda p, _: seen.append(p), **wishes
+    )
+    assert book.identity == expected.identity
+    assert seen[0] > 0.25  # the images are not read again
+    assert not path.exists()
+
+
+def test_checkpoints_of_other_trainings_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_INTERVAL", 0)
+    path = tmp_path / "state"
+
+    def stop(part, words):
+        return part < 0.3
+
+    with pytest.raises(CancelledError):
+        vqcodec.train(pictures(), codewords=16, checkpoint=path, progress=stop)
+    with pytest.raises(CodebookError, match="other options"):
+        vqcodec.train(pictures(), codewords=8, checkpoint=path, resume=True)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(CodebookError, match="damaged"):
+        vqcodec.train(pictures(), codewords=16, checkpoint=path, resume=True)
+    vqcodec.train(pictures(), codewords=16, checkpoint=path)  # anew
+    assert not path.exists()
+
+
+def test_many_images_take_no_more_memory_than_few():
+    from vqcodec.patch.encoder import Point
+    from vqcodec.patch.external import _Gathered
+    from vqcodec.patch.options import Options
+
+    for count in (1, 100, 10_000, 1_000_000):
+        state = _Gathered(Point((4, 4), 256, 10.0), Options(), count)
+        assert count * state.share <= 1 << 20
+        assert -(-count // state.stride) * state.band_blocks <= 1 << 18
