@@ -169,7 +169,7 @@ def decode(
         file cannot be read, or the target not written).
     """
     with opened(source, limits) as container:
-        codec = _decoder(container)
+        codec = image_codec(container)
         book = _codebook_for(container, source, codebook, folders, limits)
         image: Image = codec.decode(container, book, region, limits)
     if progress is not None:
@@ -192,11 +192,11 @@ def _codebook_for(
     places = [Path(folder) for folder in folders]
     if isinstance(source, str | os.PathLike):
         places.insert(0, Path(source).parent)
-    identity = _decoder(container).wanted_codebook(container)
+    identity = image_codec(container).wanted_codebook(container)
     return find_codebook(identity, list(dict.fromkeys(places)), limits)
 
 
-def _decoder(container: Container) -> Any:
+def image_codec(container: Container) -> Any:
     """Return the module that decodes the images of a container."""
     names = {Kind.PATCH: "patch", Kind.PHOTO: "photo", Kind.PALETTE: "palette"}
     if container.kind not in names:
@@ -384,7 +384,7 @@ def info(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
                 "arrays": arrays,
                 "provenance": book.provenance,
             }
-        values |= _decoder(container).describe(container, limits)
+        values |= image_codec(container).describe(container, limits)
         from vqcodec.metadata import from_chunks
 
         metadata = from_chunks(container, limits)

@@ -127,6 +127,11 @@ def decode_indexed(opened: Container, limits: Limits = DEFAULT_LIMITS) -> Indexe
     return IndexedImage(palette, indices, from_chunks(opened, limits))
 
 
+def palette_of(opened: Container, limits: Limits = DEFAULT_LIMITS) -> Palette:
+    """Return the palette of a palette file, without decoding the indices."""
+    return _unpack_palette(opened.one("P"), _header(opened, limits)[2])
+
+
 def describe(opened: Container, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return what a palette file says of itself."""
     width, height, colors = _header(opened, limits)

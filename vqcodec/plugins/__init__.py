@@ -1,0 +1,1 @@
+"""vqcodec inside other libraries; import the module of the one you use."""
