@@ -8,7 +8,6 @@ and gets the result written, whole or not at all.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib
 import inspect
 import io
@@ -24,6 +23,7 @@ from vqcodec.container import DEFAULT_LIMITS, Container, Kind, Limits, looks_lik
 from vqcodec.errors import CodebookError, FormatError, MediaError, ParameterError
 from vqcodec.files import write_atomically
 from vqcodec.media import Image, load_audio, load_image, save_image
+from vqcodec.options import make_options
 
 Source = Any
 Target = str | os.PathLike[str] | BinaryIO
@@ -89,7 +89,7 @@ def encode(
         kind = _best_kind(image, book, options)
     if kind not in ("patch", "photo"):
         raise ParameterError(f"there is no image codec {kind!r}")
-    wishes = _options(kind, options)
+    wishes = make_options(kind, options)
     if kind == "photo":
         from vqcodec.photo import codec
 
@@ -118,16 +118,6 @@ def _best_kind(image: Image, codebook: Codebook | None, options: dict[str, Any])
     if image.bits == 16 or only_patch & set(options):
         return "patch"
     return "photo"
-
-
-def _options(kind: str, options: dict[str, Any]) -> Any:
-    """Make the options value of a codec; it checks itself."""
-    Options = importlib.import_module(f"vqcodec.{kind}.options").Options
-    known = {field.name for field in dataclasses.fields(Options)}
-    for name in options:
-        if name not in known:
-            raise ParameterError(f"the {kind} codec has no option {name!r}")
-    return Options(**options)
 
 
 def decode(
@@ -270,7 +260,7 @@ def train(
         book = external.train(
             lambda first: (load_image(file, limits) for file in files[first:]),
             len(files),
-            _options("patch", options),
+            make_options("patch", options),
             provenance=provenance,
             progress=progress,
             checkpoint=state,

@@ -33,6 +33,8 @@ MAGIC = b"\x8fVQ"
 VERSION = 1
 HEADER = "H"
 END = "E"
+GAP = "?"  # in the directory of a damaged file: bytes that are no chunk
+_MOST_SOUGHT = 1 << 22  # bytes of a chunk that the search in damaged files considers
 
 
 class Kind(enum.IntEnum):
@@ -172,9 +174,9 @@ def pack(kind: Kind, header: bytes, chunks: Iterable[Chunk], check: int | None =
     return b"".join((begin(kind, header), *map(pack_chunk, chunks), end(check)))
 
 
-def sample_check(*parts: bytes | memoryview) -> int:
-    """Return the check of decoded samples, given in order: their CRC-32."""
-    check = 0
+def sample_check(*parts: bytes | memoryview, start: int = 0) -> int:
+    """Return the check of decoded samples, given in order: their CRC-32; `start` goes before."""
+    check = start
     for part in parts:
         check = zlib.crc32(part, check)
     return check
@@ -292,18 +294,154 @@ def open_container(source: bytes | BinaryIO, limits: Limits = DEFAULT_LIMITS) ->
         raise FormatError("the file does not begin with its header chunk")
     if entries[0].length > 1 << 16:
         raise LimitError("the header chunk is absurdly long")
-    header = entries[0].read(file).payload
-    if not header:
+    kind, header = split_header(entries[0].read(file).payload)
+    check = int.from_bytes(entries[-1].read_part(file, 0, 4), "little")
+    return Container(file, kind, header, tuple(entries[1:-1]), check or None)
+
+
+def split_header(payload: bytes) -> tuple[Kind, bytes]:
+    """Return the kind of a file and the kind's own part of its header chunk."""
+    if not payload:
         raise TruncatedError("the header is empty")
-    version, number = header[0] >> 4, header[0] & 15
+    version, number = payload[0] >> 4, payload[0] & 15
     if version != VERSION:
         raise FormatError(f"the file has format version {version}; this program reads {VERSION}")
     try:
-        kind = Kind(number)
+        return Kind(number), payload[1:]
     except ValueError:
         raise FormatError(f"the file is of unknown kind {number}") from None
-    check = int.from_bytes(entries[-1].read_part(file, 0, 4), "little")
-    return Container(file, kind, header[1:], tuple(entries[1:-1]), check or None)
+
+
+# --- streams and damaged files --------------------------------------------------
+
+
+def read_stream(file: BinaryIO, limits: Limits = DEFAULT_LIMITS) -> Iterator[Chunk]:
+    """Yield the verified chunks of a file that cannot be sought in, END included.
+
+    The first one is the header; its first byte tells version and kind, see `split_header`.
+
+    Raises
+    ------
+    FormatError
+        As `open_container`.
+    """
+    if _exactly(file, len(MAGIC)) != MAGIC:
+        raise FormatError("not a vqcodec file (wrong magic)")
+    type = ""
+    while type != END:
+        head = _exactly(file, 1)
+        if not (type := head.decode("latin-1")).isascii() or not type.isalpha():
+            raise FormatError(f"byte {head[0]:#04x} is no chunk type: damaged file")
+        if type == END:
+            yield Chunk(END, _exactly(file, 4))
+            break
+        length = b""
+        while not length or (length[-1] >= 0x80 and len(length) < 5):
+            length += _exactly(file, 1)
+        payload = _exactly(file, ByteReader(length, "chunk length").varint(limits.chunk))
+        if zlib.crc32(payload, zlib.crc32(head)) != int.from_bytes(_exactly(file, 4), "little"):
+            raise ChecksumError(f"the checksum of chunk {type!r} does not match: damaged file")
+        yield Chunk(type, payload)
+    if file.read(1):
+        raise FormatError("stray bytes follow the END of the file")
+
+
+def open_damaged(
+    source: bytes | BinaryIO, landmarks: str, limits: Limits = DEFAULT_LIMITS
+) -> tuple[Container, list[str]]:
+    """Open what is left of a damaged or truncated file; magic and header must be there.
+
+    Chunks whose payload is damaged stay in the directory as long as their
+    length leads on to a good chunk; reading them raises `ChecksumError`. Where
+    the way is lost, the next good chunk of a type in `landmarks` is searched
+    for, and an entry of type `GAP` stands for what lies between. Damaged
+    ancillary chunks are dropped. There is no check of samples.
+
+    Returns
+    -------
+    Container
+    notes : list of str
+        Sentences about what is wrong with the file.
+    """
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if file.read(len(MAGIC)) != MAGIC:
+        raise FormatError("not a vqcodec file (wrong magic)")
+    first = _entry_at(file, len(MAGIC), size, limits)
+    if first is None or first.type != HEADER or not _intact(file, first):
+        raise FormatError("the header of the file is lost: nothing can be salvaged")
+    kind, header = split_header(first.read(file).payload)
+    entries: list[Entry] = []
+    notes: list[str] = []
+    position = first.offset + first.length + 4
+    while position != size - 5 or _byte_at(file, position) != END:
+        entry = _entry_at(file, position, size, limits)
+        good = entry is not None and _intact(file, entry)
+        if entry is not None and not good:  # is only its payload damaged?
+            after = entry.offset + entry.length + 4
+            following = _entry_at(file, after, size, limits)
+            ends = after == size - 5 and _byte_at(file, after) == END
+            leads_on = ends or (following is not None and _intact(file, following))
+            entry = entry if leads_on else None
+        if entry is None:
+            found = _next_intact(file, position + 1, size, landmarks, limits)
+            entries.append(Entry(GAP, position, found - position))
+            if found == size:
+                notes.append("the file is cut off, or its end is damaged")
+                break
+            notes.append(f"the bytes from {position} to {found} are damaged")
+            position = found
+            continue
+        if good or entry.type.isupper():
+            entries.append(entry)
+        else:
+            notes.append(f"chunk {entry.type!r} (metadata) is damaged and left out")
+        position = entry.offset + entry.length + 4
+    return Container(file, kind, header, tuple(entries), None), notes
+
+
+def _byte_at(file: BinaryIO, position: int) -> str:
+    file.seek(position)
+    return file.read(1).decode("latin-1")
+
+
+def _entry_at(file: BinaryIO, position: int, size: int, limits: Limits) -> Entry | None:
+    """Return the chunk that begins at a position, if one that fits into the file may do so."""
+    file.seek(position)
+    head = file.read(6)
+    if len(head) < 2 or not chr(head[0]).isascii() or not chr(head[0]).isalpha():
+        return None
+    reader = ByteReader(head[1:], "chunk length")
+    try:
+        length = reader.varint(limits.chunk)
+    except FormatError:
+        return None
+    offset = position + 1 + reader.position
+    return Entry(chr(head[0]), offset, length) if offset + length + 4 <= size else None
+
+
+def _intact(file: BinaryIO, entry: Entry) -> bool:
+    try:
+        entry.read(file)
+    except FormatError:
+        return False
+    return True
+
+
+def _next_intact(file: BinaryIO, position: int, size: int, landmarks: str, limits: Limits) -> int:
+    """Return where the next good chunk of a type in `landmarks` begins, or the file's size."""
+    letters = landmarks.encode()
+    while position < size:
+        file.seek(position)
+        window = file.read(1 << 16)
+        for index, byte in enumerate(window):
+            if byte in letters:
+                entry = _entry_at(file, position + index, size, limits)
+                if entry is not None and entry.length <= _MOST_SOUGHT and _intact(file, entry):
+                    return position + index
+        position += len(window)
+    return size
 
 
 def _exactly(file: BinaryIO, count: int) -> bytes:

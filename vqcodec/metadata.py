@@ -1,4 +1,4 @@
-"""What travels beside the samples: colour profile, EXIF, XMP, text tags.
+"""What travels beside the samples: colour profile, EXIF, XMP, text tags, cover art.
 
 Each kind of metadata is one ancillary chunk, compressed by zlib; text tags are
 a JSON object. All of it can be dropped without harm to the samples.
@@ -14,20 +14,24 @@ from dataclasses import dataclass, field
 from vqcodec.container import DEFAULT_LIMITS, Chunk, Container, Limits
 from vqcodec.errors import FormatError, LimitError
 
-_TYPES = {"c": "icc", "x": "exif", "m": "xmp", "t": "text"}
+_TYPES = {"c": "icc", "x": "exif", "m": "xmp", "t": "text", "a": "cover"}
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Colour profile (`icc`), EXIF and XMP as the bytes the file held, and text tags."""
+    """Colour profile (`icc`), EXIF and XMP as the bytes the file held, text tags, cover art.
+
+    `cover` is an image file, as a rule JPEG or PNG.
+    """
 
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     text: Mapping[str, str] = field(default_factory=dict)
+    cover: bytes | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.icc or self.exif or self.xmp or self.text)
+        return bool(self.icc or self.exif or self.xmp or self.text or self.cover)
 
 
 def to_chunks(metadata: Metadata) -> list[Chunk]:
@@ -45,14 +49,24 @@ def to_chunks(metadata: Metadata) -> list[Chunk]:
 
 def from_chunks(container: Container, limits: Limits = DEFAULT_LIMITS) -> Metadata:
     """Return the metadata that a file carries; at most ``limits.metadata`` bytes of it."""
+    return from_payloads({type: p for type in _TYPES for p in container.all(type)[:1]}, limits)
+
+
+def from_payloads(payloads: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Metadata:
+    """Return the metadata of chunks given by type; other types are passed over."""
     values: dict[str, bytes] = {}
     left = limits.metadata
     for type, name in _TYPES.items():
-        for payload in container.all(type)[:1]:
-            values[name] = inflate(payload, left)
+        if type in payloads:
+            values[name] = inflate(payloads[type], left)
             left -= len(values[name])
     text = values.pop("text", None)
     return Metadata(**values, text=_parse_text(text) if text else {})
+
+
+def is_metadata(type: str) -> bool:
+    """Return whether chunks of this type carry metadata."""
+    return type in _TYPES
 
 
 def inflate(payload: bytes, limit: int) -> bytes:

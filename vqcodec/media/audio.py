@@ -32,7 +32,7 @@ _SUFFIXES = {
     ".caf": "CAF",
     ".au": "AU",
 }
-_TAGS = (
+TAGS = (
     "title", "copyright", "software", "artist", "comment",
     "date", "album", "license", "tracknumber", "genre",
 )  # fmt: skip
@@ -146,11 +146,11 @@ def load_audio(
     if isinstance(source, Audio):
         return source
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", "<bytes>")
-    with _opened(source, str(name)) as (file, size):
+    with open_sound(source, str(name)) as (file, size):
         count = file.frames * file.channels
         if count > limits.samples:
             raise LimitError(f"{name} has {count} samples, more than the limit of {limits.samples}")
-        if _shorter_than_stated(file.extra_info):
+        if shorter_than_stated(file.extra_info):
             raise MediaError(f"{name} is truncated: it is shorter than its header says")
         if file.frames == 0:
             raise MediaError(f"{name} holds no samples")
@@ -164,7 +164,7 @@ def load_audio(
             raise MediaError(
                 f"{name} is truncated: {len(samples)} of {file.frames} frames are there"
             )
-        text = {key: value for key in _TAGS if (value := getattr(file, key, ""))}
+        text = {key: value for key in TAGS if (value := getattr(file, key, ""))}
         origin = Source(str(name), file.format, size)
         try:
             return Audio(samples, file.samplerate, file.subtype, Metadata(text=text), origin)
@@ -172,7 +172,7 @@ def load_audio(
             raise MediaError(f"cannot use {name}: {error}") from None
 
 
-def _shorter_than_stated(log: str) -> bool:
+def shorter_than_stated(log: str) -> bool:
     """Tell from libsndfile's log whether the samples end before they should.
 
     For uncompressed files libsndfile takes what is there in silence. Sizes of
@@ -184,7 +184,7 @@ def _shorter_than_stated(log: str) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(source: Any, name: str) -> Iterator[tuple[Any, int]]:
+def open_sound(source: Any, name: str) -> Iterator[tuple[Any, int]]:
     """Open a sound with soundfile, turning what goes wrong into our errors."""
     import soundfile
 
@@ -237,18 +237,18 @@ def save_audio(
     """
     if isinstance(target, str | os.PathLike):
         wanted = format or Path(target).suffix
-        name, subtype = _storage(audio, wanted, str(target))
+        name, subtype = storage(audio.subtype, audio.samples.dtype, wanted, str(target))
         with atomic_file(target) as file:
             return _write(audio, file, name, subtype, str(target))
-    name, subtype = _storage(audio, format or "WAV", "the output")
+    name, subtype = storage(audio.subtype, audio.samples.dtype, format or "WAV", "the output")
     buffer = io.BytesIO()  # libsndfile seeks back into its headers, which a pipe cannot
     notes = _write(audio, buffer, name, subtype, "the output")
     target.write(buffer.getvalue())
     return notes
 
 
-def _storage(audio: Audio, wanted: str, target: str) -> tuple[str, str]:
-    """Return the format and the subtype that holds these samples best."""
+def storage(preferred: str, dtype: Any, wanted: str, target: str) -> tuple[str, str]:
+    """Return the format, and the subtype that holds samples of a dtype best, or the preferred."""
     import soundfile
 
     suffix = wanted.lower() if wanted.startswith(".") else f".{wanted.lower()}"
@@ -261,7 +261,7 @@ def _storage(audio: Audio, wanted: str, target: str) -> tuple[str, str]:
     if suffix == ".opus":
         return name, "OPUS"
     by_dtype = {"int16": ("PCM_16",), "int32": ("PCM_24",), "float32": ("FLOAT", "PCM_24")}
-    for subtype in (audio.subtype, *by_dtype[audio.samples.dtype.name]):
+    for subtype in (preferred, *by_dtype[np.dtype(dtype).name]):
         if subtype and soundfile.check_format(name, subtype):
             return name, subtype
     return name, soundfile.default_subtype(name)
@@ -280,7 +280,7 @@ def _write(audio: Audio, file: Any, name: str, subtype: str, target: str) -> tup
             file, "w", audio.rate, audio.channels, subtype, format=name
         ) as sound:
             for key, value in audio.metadata.text.items():
-                if key in _TAGS:
+                if key in TAGS:
                     setattr(sound, key, value)
             for start in range(0, audio.frames, _FRAMES):
                 sound.write(samples[start : start + _FRAMES])
