@@ -14,7 +14,8 @@ import pytest
 import vqcodec
 from tests import kill
 from vqcodec import checkpoint, files
-from vqcodec.errors import CancelledError, CodebookError, MediaError
+from vqcodec.container import open_container
+from vqcodec.errors import CancelledError, ChecksumError, CodebookError, MediaError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits are those of POSIX")
 OLD, NEW = b"old" * 1000, b"new" * 100_000
@@ -109,6 +110,38 @@ def test_unwritable_folders_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(MediaError, match=r"^cannot write .*target: Permission denied$"):
         files.write_atomically(tmp_path / "target", NEW)
+
+
+# --- verified files -----------------------------------------------------------
+
+
+def test_verified_files_are_read_back_before_they_replace_anything(tmp_path, monkeypatch):
+    target = tmp_path / "a.vqi"
+    picture = pictures(1)[0]
+    data = vqcodec.encode(picture, target, fixed_rate=True, verify=True)
+    assert target.read_bytes() == data
+    assert vqcodec.check(target) == open_container(data).check
+    with monkeypatch.context() as patch:
+        damaged = data[:-60] + bytes([data[-60] ^ 1]) + data[-59:]
+        patch.setattr(Path, "read_bytes", lambda self: damaged)
+        with pytest.raises(ChecksumError):
+            vqcodec.encode(picture, target, fixed_rate=True, block=2, verify=True)
+    assert target.read_bytes() == data
+    assert os.listdir(tmp_path) == ["a.vqi"]
+
+
+def test_verification_compares_the_samples():
+    data = vqcodec.encode(pictures(1)[0], fixed_rate=True)
+    lying = data[:-4] + bytes([data[-4] ^ 1]) + data[-3:]
+    with pytest.raises(ChecksumError, match="samples"):
+        vqcodec.check(lying)
+
+
+def test_the_command_line_says_what_it_verified(tmp_path):
+    kill.prepare(tmp_path)
+    status, said = run("encode", "a.png", "--fixed-rate", "--verify", cwd=tmp_path)
+    assert status == 0
+    assert f"check {vqcodec.check(tmp_path / 'a.vqi'):08x}" in said
 
 
 # --- trainings that go on -----------------------------------------------------

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from vqcodec.version import __version__
 
 if TYPE_CHECKING:
+    from vqcodec.api import check as check
     from vqcodec.api import compare as compare
     from vqcodec.api import decode as decode
     from vqcodec.api import detach as detach
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from vqcodec.palette import quantize as quantize
 
 _HOME = {
+    "check": "vqcodec.api",
     "compare": "vqcodec.api",
     "decode": "vqcodec.api",
     "detach": "vqcodec.api",

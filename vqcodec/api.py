@@ -39,6 +39,7 @@ def encode(
     progress: ProgressCallback | None = None,
     limits: Limits = DEFAULT_LIMITS,
     notes: list[str] | None = None,
+    verify: bool = False,
     **options: Any,
 ) -> bytes:
     """Encode an image.
@@ -59,6 +60,9 @@ def encode(
     limits : Limits
     notes : list of str, optional
         Sentences that the user should hear are appended to it.
+    verify : bool
+        Decode the file as it is read back from the disk, and compare with what
+        the encoder reconstructed, before it takes the place of `target`.
     **options
         Of the codec: see `vqcodec.patch.options.Options` and
         `vqcodec.photo.options.Options`.
@@ -103,7 +107,11 @@ def encode(
         data = coded.data
         if notes is not None and coded.note:
             notes.append(coded.note)
-    _write(target, data)
+
+    def decodes(data: bytes) -> int | None:
+        return check(data, codebook=book, limits=limits)
+
+    _write(target, data, decodes if verify else None)
     return data
 
 
@@ -167,6 +175,37 @@ def decode(
     if target is not None:
         save_image(image, target, None if isinstance(target, str | os.PathLike) else "png")
     return image
+
+
+def check(
+    source: Source,
+    *,
+    codebook: Codebook | str | os.PathLike[str] | None = None,
+    folders: Sequence[str | os.PathLike[str]] = (),
+    limits: Limits = DEFAULT_LIMITS,
+) -> int | None:
+    """Verify a coded file: every checksum, and that it decodes to what its encoder saw.
+
+    Returns
+    -------
+    int or None
+        The CRC-32 of the decoded samples, which the file states; None if it states none.
+
+    Raises
+    ------
+    ChecksumError
+        The bytes or the decoded samples are not those that were written.
+    VQError
+        As `decode`.
+    """
+    with opened(source, limits) as container:
+        container.verify()
+        if container.kind is Kind.CODEBOOK:
+            Codebook._from_container(container, limits)
+        else:
+            book = _codebook_for(container, source, codebook, folders, limits)
+            _decoder(container).decode(container, book, None, limits)
+        return container.check
 
 
 def _codebook_for(
@@ -523,10 +562,13 @@ def _as_codebook(
     raise CodebookError(f"a codebook or its path is needed, not {type(codebook).__name__}")
 
 
-def _write(target: Target | None, data: bytes) -> None:
-    if target is None:
-        return
+def _write(
+    target: Target | None, data: bytes, verify: Callable[[bytes], object] | None = None
+) -> None:
     if isinstance(target, str | os.PathLike):
-        write_atomically(target, data)
-    else:
+        write_atomically(target, data, verify)
+        return
+    if verify is not None:
+        verify(data)
+    if target is not None:
         target.write(data)

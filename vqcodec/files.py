@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,10 +47,20 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all."""
+def write_atomically(
+    path: str | os.PathLike[str], data: bytes, verify: Callable[[bytes], object] | None = None
+) -> None:
+    """Write `data` to `path`, whole or not at all.
+
+    `verify` gets the bytes as they are read back from the disk; if it raises,
+    `path` stays untouched.
+    """
     with atomic_file(path) as file:
         file.write(data)
+        if verify is not None:
+            file.flush()
+            os.fsync(file.fileno())
+            verify(Path(file.name).read_bytes())
 
 
 def _sync_folder(folder: Path) -> None:

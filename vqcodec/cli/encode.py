@@ -86,6 +86,10 @@ def encode(
     strip: Annotated[
         bool, typer.Option("--strip", help="Drop colour profile, EXIF and other metadata.")
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Decode what was written before it replaces anything."),
+    ] = False,
     max_pixels: options.MaxPixels = None,
     recursive: options.Recursive = False,
     jobs: options.Jobs = 1,
@@ -143,7 +147,7 @@ def encode(
     limits = options.limits_of(max_pixels)
     book = options.load_codebook(codebook, limits)
     console.warm_up()
-    work = _Encoder(wishes, limits, force or resume, skip_larger, book, save_codebook)
+    work = _Encoder(wishes, limits, force or resume, skip_larger, verify, book, save_codebook)
     return batch.run(console, plan, work, processes=jobs, resume=resume, depends=[codebook])
 
 
@@ -160,6 +164,7 @@ class _Encoder:
     limits: Limits
     force: bool
     skip_larger: bool
+    verify: bool
     codebook: Codebook | None
     save_codebook: str | None
 
@@ -189,7 +194,23 @@ class _Encoder:
         if self.save_codebook:
             data, book = api.detach(data, limits=self.limits)
             streams.write_target(self.save_codebook, book.save, book.to_bytes)
-        streams.write_target(job.target, lambda path: write_atomically(path, data), lambda: data)
+        verified: list[int | None] = []
+
+        def decodes(data: bytes) -> None:
+            verified.append(api.check(data, codebook=book, limits=self.limits))
+
+        def piped() -> bytes:
+            if self.verify:
+                decodes(data)
+            return data
+
+        streams.write_target(
+            job.target,
+            lambda path: write_atomically(path, data, decodes if self.verify else None),
+            piped,
+        )
+        if verified:
+            notes.append(f"verified: it decodes to the samples of check {verified[0] or 0:08x}")
         console.note(notes)
         if console.as_json or not console.quiet:
             seconds = time.perf_counter() - started
