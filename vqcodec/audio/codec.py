@@ -1,0 +1,373 @@
+"""The audio codec: samples to segments and back.
+
+The sound is cut into frames of about 85 ms, half a frame after its start, and
+some two to four seconds of frames make a segment. A segment is decoded with
+the help of the one before, whose last half frame overlaps with it, so the
+samples of a segment are known half a frame before its last coefficients end:
+every segment but the last yields the same number of them.
+
+The header, before the first segment:
+
+    rate          varint, 1000 to 768000 Hz
+    channels      1 byte, 1 to 8
+    frames        1 byte, of a segment
+    codebook      1 byte: 0 = the shipped ones, 1 = one of the user's
+    identities    8 bytes of each shipped codebook (music, speech), or 16 of the user's
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from vqcodec.audio import mdct
+from vqcodec.audio.bands import frame_size
+from vqcodec.audio.model import Tables, tables_of
+from vqcodec.audio.options import Options, quality_knob
+from vqcodec.audio.segment import FIRST, SPEECH, Coder, elements, parse, sizes_of
+from vqcodec.codebook import Codebook
+from vqcodec.container import ByteReader, pack_varint
+from vqcodec.errors import FormatError, MissingCodebookError, ParameterError
+
+RATES = (1000, 768000)
+CHANNELS = 8
+SEGMENT_SECONDS = 4.0
+MODELS = ("music", "speech")
+_PREFIX = 8
+_FULL_SCALE = 32768.0
+_GROUP = 8  # segments whose bits are shared out together when a bitrate is asked for
+_KNOB_RANGE = (-8192, 8192)
+
+
+@lru_cache(maxsize=2)
+def shipped(model: str) -> Codebook:
+    """Return a codebook that comes with the package: ``music`` or ``speech``."""
+    data = resources.files("vqcodec.models").joinpath(f"{model}.vqcb").read_bytes()
+    return Codebook.from_bytes(data).require("audio")
+
+
+class Encoder:
+    """Codes a sound as it comes.
+
+    Parameters
+    ----------
+    rate : int
+        Frames per second.
+    channels : int
+        1 to 8; consecutive pairs are coded jointly.
+    options : Options, optional
+    codebook : Codebook, optional
+        Of kind ``audio``; by default one of the shipped ones.
+
+    Attributes
+    ----------
+    header : bytes
+        Everything a decoder needs before the first segment.
+    frames : int
+        Frames written; exact after `finish`.
+
+    Raises
+    ------
+    ParameterError
+        Rate or channels are out of range.
+    CodebookError
+        The codebook is of another kind.
+    """
+
+    def __init__(
+        self,
+        rate: int,
+        channels: int,
+        options: Options | None = None,
+        codebook: Codebook | None = None,
+    ) -> None:
+        if not RATES[0] <= rate <= RATES[1]:
+            raise ParameterError(f"the sampling rate is {RATES[0]} to {RATES[1]} Hz, not {rate}")
+        if not 1 <= channels <= CHANNELS:
+            raise ParameterError(f"a sound has 1 to {CHANNELS} channels, not {channels}")
+        self.rate, self.channels = rate, channels
+        self.options = options or Options()
+        self.frames = 0
+        self._frame = frame_size(rate)
+        self._count = max(1, round(SEGMENT_SECONDS * rate / self._frame))
+        model = "music" if self.options.model == "auto" else self.options.model
+        self._flags = SPEECH if model == "speech" and codebook is None else 0
+        self._coder = Coder(rate, tables_of(codebook or shipped(model)))
+        head = pack_varint(rate) + bytes([channels, self._count, codebook is not None])
+        if codebook is not None:
+            self.header = head + codebook.identity
+        else:
+            self.header = head + b"".join(shipped(name).identity[:_PREFIX] for name in MODELS)
+        self._pieces: list[np.ndarray] = []  # what has been written but not yet taken up
+        self._waiting = 0
+        # From half a frame and a margin before the next segment's first block on.
+        self._buffer: np.ndarray | None = None
+        self._segments = 0
+        self._before = [0] * len(elements(channels))
+        self._knob = quality_knob(6.0 if self.options.quality is None else self.options.quality)
+        self._group: list[Any] = []
+        self._group_frames = 0
+        self._owed = 0.0  # bits that earlier groups left over
+        self._searched = False
+
+    def write(self, samples: Any) -> list[bytes]:
+        """Take (n, channels) samples, full scale 1.0; return the segments finished so far.
+
+        Raises
+        ------
+        ParameterError
+            The samples are of another shape, or not all finite.
+        """
+        samples = np.asarray(samples, np.float32)
+        if samples.ndim == 1 and self.channels == 1:
+            samples = samples[:, np.newaxis]
+        if samples.ndim != 2 or samples.shape[1] != self.channels:
+            raise ParameterError(f"samples are (n, {self.channels}), not {samples.shape}")
+        if not np.isfinite(samples).all():
+            raise ParameterError("the samples hold values that are not finite (NaN or infinity)")
+        self.frames += len(samples)
+        self._pieces.append(samples.T * np.float32(_FULL_SCALE))
+        self._waiting += len(samples)
+        finished: list[bytes] = []
+        # A segment needs the frame after it to be decided, and that one's surroundings.
+        while self._waiting >= self._needed():
+            self._take_up()
+            finished += self._emit(self._segment_frames(), last=False)
+        return finished
+
+    def finish(self) -> list[bytes]:
+        """End the sound; return the remaining segments."""
+        if self.frames == 0:
+            return []
+        self._take_up()
+        assert self._buffer is not None
+        finished: list[bytes] = []
+        size = self._frame
+        total = -(-self.frames // (self._count * size))  # segments in all
+        while self._segments < total:
+            last = self._segments == total - 1
+            frames = self._segment_frames()
+            if last:
+                start = self._segments * self._count * size + (size // 2 if self._segments else 0)
+                start -= 0 if self._segments else size // 2
+                frames = min(frames, max(1, -(-(self.frames - start) // size)))
+            missing = (frames + 2) * size - self._buffer.shape[1]
+            if missing > 0:
+                self._buffer = _extend(self._buffer, missing, size)
+            finished += self._emit(frames, last)
+        return finished + self._flush()
+
+    # --- inside ---
+
+    def _segment_frames(self) -> int:
+        return self._count + (self._segments == 0)
+
+    def _needed(self) -> int:
+        held = 0 if self._buffer is None else self._buffer.shape[1]
+        # The first segment finds a mirror image of its first frame in front.
+        front = self._frame if self._buffer is None else 0
+        return (self._segment_frames() + 2) * self._frame - held - front
+
+    def _take_up(self) -> None:
+        if not self._pieces:
+            return
+        fresh = np.concatenate(self._pieces, axis=1)
+        self._pieces, self._waiting = [], 0
+        if self._buffer is None:
+            self._buffer = np.pad(fresh, ((0, 0), (self._frame, 0)), mode="symmetric")
+        else:
+            self._buffer = np.concatenate([self._buffer, fresh], axis=1)
+
+    def _emit(self, frames: int, last: bool) -> list[bytes]:
+        """Plan the next segment and drop what only it needed."""
+        from vqcodec.audio.plan import Plan
+
+        assert self._buffer is not None
+        size = self._frame
+        plan = Plan(
+            self._coder, self._buffer[:, : (frames + 2) * size], frames, self._before, last,
+            self._knob, self._flags | (FIRST if self._segments == 0 else 0),
+        )  # fmt: skip
+        self._before = plan.after
+        self._buffer = self._buffer[:, frames * size :].copy()
+        self._segments += 1
+        if self.options.bitrate is None:
+            return [plan.code(self._knob)]
+        self._group.append(plan)
+        self._group_frames += self._count * size
+        return self._flush() if len(self._group) == _GROUP else []
+
+    def _flush(self) -> list[bytes]:
+        """Code the segments that wait for their common knob."""
+        if not self._group or self.options.bitrate is None:
+            return []
+        played = min(self.frames, self._segments * self._count * self._frame)
+        played -= (self._segments - len(self._group)) * self._count * self._frame
+        wanted = self.options.bitrate * played / self.rate
+        target = max(wanted / 4, wanted + self._owed)
+        segments = self._search(target)
+        self._owed += wanted - 8 * sum(map(len, segments))
+        self._group = []
+        return segments
+
+    def _search(self, target: float) -> list[bytes]:
+        """Return the segments of the group at the knob that comes nearest to some bits."""
+        low, high = _KNOB_RANGE
+        knob = self._knob
+        best: list[bytes] = []
+        nearest = math.inf
+        points: list[tuple[int, float]] = []
+        for _ in range(12):
+            segments = [plan.code(knob) for plan in self._group]
+            excess = math.log2(8 * sum(map(len, segments)) / target)
+            if abs(excess) < nearest:
+                best, nearest, self._knob = segments, abs(excess), knob
+            if abs(excess) < 0.006 or high - low <= 1:
+                break
+            points.append((knob, excess))
+            if excess > 0:
+                low = max(low, knob)
+            else:
+                high = min(high, knob)
+            slope = -1 / 700.0  # octaves of bits per unit of the knob
+            if len(points) > 1:
+                (k0, e0), (k1, e1) = sorted(points, key=lambda p: abs(p[1]))[:2]
+                if k0 != k1 and e0 != e1:
+                    slope = min(-1 / 3000, (e1 - e0) / (k1 - k0))
+            nearest_knob = min(points, key=lambda p: abs(p[1]))
+            knob = round(nearest_knob[0] - nearest_knob[1] / slope)
+            if not low < knob < high:
+                knob = (low + high) // 2
+        return best
+
+
+def _extend(x: np.ndarray, missing: int, fade: int) -> np.ndarray:
+    """Continue a sound by its mirror image, faded out."""
+    extended = np.pad(x, ((0, 0), (0, missing)), mode="symmetric")
+    n = np.minimum((np.arange(missing) + 0.5) / fade, 1.0)
+    extended[:, x.shape[1] :] *= (np.cos(np.pi / 2 * n) ** 2).astype(np.float32)
+    return extended
+
+
+class Decoder:
+    """Decodes segments.
+
+    Parameters
+    ----------
+    header : bytes
+        Of the encoder.
+    codebook : Codebook, optional
+        Needed where the sound was not coded with a shipped one.
+
+    Attributes
+    ----------
+    rate, channels : int
+    segment_frames : int
+        Frames that every segment but the last yields.
+
+    Raises
+    ------
+    FormatError
+        The header is damaged, or the codebook another one.
+    MissingCodebookError
+        The user's codebook is needed.
+    """
+
+    def __init__(self, header: bytes, codebook: Codebook | None = None) -> None:
+        reader = ByteReader(bytes(header), "audio header")
+        self.rate = reader.varint()
+        self.channels = reader.byte()
+        self._count = reader.byte()
+        kind = reader.byte()
+        if not RATES[0] <= self.rate <= RATES[1]:
+            raise FormatError(f"the file claims an illegal sampling rate of {self.rate} Hz")
+        if not 1 <= self.channels <= CHANNELS or self._count < 1 or kind > 1:
+            raise FormatError("the audio header holds an illegal value")
+        self._own: Tables | None = None
+        if kind == 1:
+            identity = reader.take(16)
+            if codebook is None:
+                raise MissingCodebookError(
+                    f"the sound was coded with the external codebook {identity.hex()}; "
+                    "name it with --codebook"
+                )
+            if codebook.identity != identity:
+                raise FormatError(
+                    f"the sound was coded with the codebook {identity.hex()}, not {codebook.name}"
+                )
+            self._own = tables_of(codebook)
+        else:
+            for name in MODELS:
+                if shipped(name).identity[:_PREFIX] != reader.take(_PREFIX):
+                    raise FormatError(f"the sound was coded with another {name} codebook")
+        reader.finish()
+        self._frame = frame_size(self.rate)
+        self.segment_frames = self._count * self._frame
+        self._coders: dict[int, Coder] = {}
+        self._last: tuple[bytes, list[tuple[np.ndarray, int]]] | None = None
+
+    def decode(self, segment: bytes, previous: bytes | None = None) -> np.ndarray:
+        """Return the samples of a segment, (frames, channels) float32, full scale 1.0.
+
+        Parameters
+        ----------
+        segment : bytes
+        previous : bytes, optional
+            The segment before; None at the start of the sound or where it is lost, when
+            the first half frame cannot be told and stays silent.
+
+        Raises
+        ------
+        FormatError
+            The segment is damaged.
+        """
+        segment = bytes(segment)
+        half = self._frame // 2
+        tails = None
+        if previous is not None:
+            previous = bytes(previous)
+            if self._last is None or self._last[0] != previous:
+                self._blocks(previous)
+            assert self._last is not None
+            tails = self._last[1]
+        flags = parse(segment, self._count)[0]
+        parts = list(self._blocks(segment))
+        result = []
+        for i, (x, sizes) in enumerate(parts):
+            if flags & FIRST:
+                result.append(x[:, half:])
+                continue
+            tail = np.zeros((len(x), half), np.float32)
+            whole = np.concatenate([tail, x], axis=1)
+            if tails is not None:
+                whole[:, :half] = tails[i][0]
+                mdct.unfold(whole, half, min(tails[i][1], int(sizes[0])))
+            result.append(whole)
+        samples = np.concatenate(result)[:, : self.segment_frames]
+        return np.ascontiguousarray(samples.T) * np.float32(1 / _FULL_SCALE)
+
+    def _blocks(self, segment: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Decode a segment but for its outer boundaries, and remember how it ends."""
+        flags, frames, knob, data = parse(segment, self._count)
+        coder = self._coder(flags)
+        half = self._frame // 2
+        decoded, tails = [], []
+        for part in coder.read(data, frames, knob, self.channels):
+            sizes = sizes_of(part, self._frame)
+            x = mdct.inverse(coder.coefficients(part), sizes)
+            decoded.append((x, sizes))
+            tails.append((x[:, -half:].copy(), int(sizes[-1])))
+        self._last = (segment, tails)
+        return iter(decoded)
+
+    def _coder(self, flags: int) -> Coder:
+        model = 1 if flags & SPEECH else 0
+        if model not in self._coders:
+            tables = self._own or tables_of(shipped(MODELS[model]))
+            self._coders[model] = Coder(self.rate, tables)
+        return self._coders[model]

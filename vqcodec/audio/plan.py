@@ -1,0 +1,89 @@
+"""One segment on its way into bytes: analysis once, then coding at any knob."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vqcodec.audio import mdct
+from vqcodec.audio.bands import BANDS, ENERGY_UNIT, LEVELS
+from vqcodec.audio.blocks import Knobs, block_levels, choose
+from vqcodec.audio.masking import OCTAVE, REFERENCE
+from vqcodec.audio.segment import Coder, Element, elements
+
+
+class Plan:
+    """The blocks, angles and energies of a segment, from which it is coded at any knob.
+
+    Parameters
+    ----------
+    coder : Coder
+    x : (channels, margin + (frames + 1) * frame + margin) float32
+        Samples in 16-bit units, with the frame that follows and a margin of half a frame.
+    frames : int
+    before : list of int
+        Size of the block before the first, for each element; 0 at the start of the sound.
+    last : bool
+        Whether nothing follows.
+    knob : int
+        For which the blocks and angles are chosen.
+    """
+
+    def __init__(
+        self, coder: Coder, x: np.ndarray, frames: int, before: list[int], last: bool, knob: int,
+        flags: int, stereo: bool = True, knobs: Knobs | None = None,
+    ) -> None:  # fmt: skip
+        from vqcodec.audio.search import measure
+
+        self.coder, self.frames, self.flags = coder, frames, flags
+        self.parts: list[Element] = []
+        self.spectra: list[np.ndarray] = []
+        self.after: list[int] = []
+        bands, masks, numbers = coder.bands, coder.masks, coder.tables.numbers
+        frame, margin = bands.frame, bands.frame // 2
+        gamma = numbers["gamma"] / OCTAVE
+        power = 2.0 ** ((REFERENCE * (1 - gamma) + knob) / OCTAVE) * ENERGY_UNIT ** (gamma - 1)
+        thresholds = np.full((LEVELS, BANDS), power)
+        for channels, size_before in zip(elements(len(x)), before, strict=True):
+            mine = x[channels]
+            ahead = 0 if last else 1
+            chosen = choose(
+                mine[:, : (frames + ahead) * frame + 2 * margin], frames + ahead, bands, masks,
+                knob, numbers["gamma"], knobs or Knobs(),
+            )  # fmt: skip
+            levels = block_levels(chosen[:frames])
+            sizes = frame >> levels
+            after = frame >> int(chosen[frames, 0]) if ahead else 0
+            spectrum = mdct.forward(
+                mine[:, : frames * frame + 2 * margin], sizes, margin, size_before, after
+            )
+            part = Element.empty(len(mine), frames, frame, coder.tables.dimension, len(levels))
+            part.levels[:-1] = levels
+            measure(
+                spectrum, frame, part.blocks, part.levels, bands.edges, bands.counts,
+                bands.nearest, masks.floor, 1024, thresholds, gamma, stereo, part.angles,
+                part.energies, coder.small[4, 0],
+            )  # fmt: skip
+            self.parts.append(part)
+            self.spectra.append(spectrum)
+            self.after.append(int(sizes[-1]))
+
+    def quantise(self, knob: int, counts: list[np.ndarray] | None = None) -> None:
+        """Choose all symbols at a knob."""
+        from vqcodec.audio.search import quantise
+
+        c, b, m, t = self.coder, self.coder.bands, self.coder.masks, self.coder.tables
+        for part, spectrum in zip(self.parts, self.spectra, strict=True):
+            expectations = np.zeros(part.symbols.shape, np.int8)
+            quantise(
+                spectrum, b.frame, part.blocks, part.levels, part.offsets, b.edges, b.counts, m.up,
+                m.down, m.floor, m.tilt, m.width, knob, t.numbers["gamma"], t.numbers["skip"],
+                part.angles, part.energies, part.steps, t.level_weights,
+                np.float32(t.numbers["lagrangian"] / 1024), t.costs, t.symbols.index,
+                t.symbols.side, t.codewords, c.rows(len(spectrum)), c.small, c.features,
+                part.symbols, part.values, expectations,
+            )  # fmt: skip
+
+    def code(self, knob: int) -> bytes:
+        """Return the segment at a knob."""
+        self.quantise(knob)
+        return self.coder.write(self.parts, knob, self.flags)

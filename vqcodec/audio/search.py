@@ -1,0 +1,261 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
+"""What only the encoder computes: angles, energies, and the vectors' symbols.
+
+The symbols minimise squared error plus lambda times rate (in squared steps),
+with rates from a table by level that training has filled: the surroundings are
+those that the coder will see, so one pass over the segment decides.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from vqcodec.audio.bands import ENERGY_LIMIT
+from vqcodec.audio.contexts import PAD, vector_features, vector_level
+from vqcodec.audio.masking import INVERSE, STEP, derive_steps, power_of
+from vqcodec.audio.mixing import kernel
+from vqcodec.audio.quantizer import ESCAPE_LIMIT, VALUE_BITS
+from vqcodec.audio.reconstruct import SCALE
+from vqcodec.audio.stereo import COSINE, SINE, TURNS, rotate
+from vqcodec.audio.stream import _AMPLITUDE_LIMIT, resample
+
+
+@kernel
+def _pair_bits(a, b, count, noise_a, noise_b):
+    """Return the bits of two bands of given mean powers at given noise powers."""
+    return 0.5 * count * (math.log2(1 + a / noise_a) + math.log2(1 + b / noise_b))
+
+
+@kernel
+def choose_angles(x, start, edges, level, bands, expected, thresholds, gamma, turns):
+    """Choose the angle of each band of a block and rotate the coefficients `x` (2, n).
+
+    expected : (BANDS,) int64, angles of the block before in the bands of this one
+    thresholds : (BANDS,) float64, noise power at the power 1; gamma : float, its exponent
+    turns : (BANDS,) int64, the result
+    """
+    for band in range(bands):
+        low, high = start + edges[level, band], start + edges[level, band + 1]
+        count = high - low
+        ll = rr = lr = 1e-9
+        for k in range(low, high):
+            left, right = np.float64(x[0, k]), np.float64(x[1, k])
+            ll += left * left
+            rr += right * right
+            lr += left * right
+        ll /= count
+        rr /= count
+        lr /= count
+        axis = 0.5 * math.atan2(2 * lr, ll - rr)
+        principal = math.floor(axis * (TURNS / math.pi) + 0.5) % TURNS
+        noise_left = thresholds[band] * ll**gamma + 1e-3
+        noise_right = thresholds[band] * rr**gamma + 1e-3
+        best = 1e300
+        choice = 0
+        for candidate in range(4):
+            if candidate == 0:
+                turn = expected[band]
+            elif candidate == 1:
+                turn = 0
+            elif candidate == 2:
+                turn = principal
+            else:
+                turn = turns[band - 1] if band > 0 else 0
+            c, s = np.float64(COSINE[turn]), np.float64(SINE[turn])
+            one = c * c * ll + s * s * rr + 2 * c * s * lr
+            two = max(0.0, ll + rr - one)
+            noise_one = 1 / (c * c / noise_left + s * s / noise_right)
+            noise_two = 1 / (s * s / noise_left + c * c / noise_right)
+            bits = _pair_bits(one, two, count, noise_one, noise_two)
+            if turn != expected[band]:
+                bits += 6.0
+            if bits < best:
+                best = bits
+                choice = turn
+        turns[band] = choice
+        if choice != 0:
+            rotate(x, low, high, choice)
+
+
+@kernel
+def measure(
+    x, frame, blocks, levels, edges, counts, nearest, floor, quiet, thresholds, gamma, stereo,
+    angles, energies, expected,
+):  # fmt: skip
+    """Fill angles and energies of an element, rotating its coefficients in place.
+
+    x : (channels, n) float32; floor : (6, BANDS) int64, see `masking`
+    quiet : int, bands this far below the floor (logarithm) are silenced
+    thresholds : (6, BANDS) float64
+    expected : (BANDS,) int64, work space
+    """
+    start = 0
+    level_before = levels[0]
+    for block in range(blocks):
+        level = levels[block]
+        bands = counts[level]
+        if x.shape[0] == 2 and stereo:
+            for band in range(bands):
+                place = nearest[level, level_before, band]
+                expected[band] = angles[block - 1, place] if block > 0 else 0
+            choose_angles(x, start, edges, level, bands, expected, thresholds[level], gamma,
+                          angles[block])  # fmt: skip
+        for channel in range(x.shape[0]):
+            for band in range(bands):
+                low, high = start + edges[level, band], start + edges[level, band + 1]
+                total = 0.0
+                for k in range(low, high):
+                    total += np.float64(x[channel, k]) * np.float64(x[channel, k])
+                octaves = math.log2(256 * total / (high - low) + 1e-9)
+                energy = np.int64(math.floor(octaves + 0.5))
+                if octaves * 256 < floor[level, band] - quiet:
+                    energy = 0
+                energies[block, channel, band] = min(ENERGY_LIMIT, max(0, energy))
+        level_before = level
+        start += frame >> level
+
+
+@kernel
+def choose_symbol(x, k, d, scale, lagrangian, costs, index, side, codewords, values, start):
+    """Choose the symbol of the vector at `x[k:]`, fill `values[start + k:]`, return both costs.
+
+    costs : (symbols,) float32, bits of each symbol without signs
+    """
+    escape = codewords.shape[0]
+    energy = np.float32(0)
+    greatest = np.float32(0)
+    for i in range(d):
+        y = abs(x[k + i]) * scale
+        energy += y * y
+        greatest = max(greatest, y)
+    best = energy + lagrangian * costs[0]
+    symbol = 0
+    if greatest > 0.4:
+        for candidate in range(1 << d):
+            place = 0
+            signs = 0
+            legal = True
+            for i in range(d):
+                y = abs(x[k + i]) * scale
+                n = int(min(y, np.float32(4 * side)) + np.float32(0.6)) - ((candidate >> i) & 1)
+                legal = legal and 0 <= n < side
+                place = place * side + n
+                signs += 1 if n > 0 else 0
+            if not legal or place == 0:
+                continue
+            entry = index[place]
+            if entry == escape:
+                continue
+            cost = lagrangian * (costs[entry] + np.float32(signs))
+            for i in range(d):
+                error = abs(x[k + i]) * scale - np.float32(codewords[entry, i]) * np.float32(1 / 64)
+                cost += error * error
+            if cost < best:
+                best = cost
+                symbol = entry
+        if greatest > 2.5 and (symbol == 0 or greatest > np.float32(side) - 2):
+            cost = np.float32(0)
+            bits = np.float32(costs[escape])
+            for i in range(d):
+                y = abs(x[k + i]) * scale
+                n = np.float32(int(min(y + np.float32(0.45), np.float32(ESCAPE_LIMIT - 1))))
+                cost += (y - n) * (y - n)
+                bits += np.float32(1.5) + np.float32(1.6) * np.float32(math.log2(1 + n))
+            if cost + lagrangian * bits < best:
+                symbol = escape
+    for i in range(d):
+        y = abs(x[k + i]) * scale
+        if symbol == 0:
+            value = np.int64(0)
+        elif symbol == escape:
+            value = np.int64(min(y + np.float32(0.45), np.float32(ESCAPE_LIMIT - 1))) << VALUE_BITS
+        else:
+            value = codewords[symbol, i]
+        values[start + k + i] = -value if x[k + i] < 0 else value
+    return symbol
+
+
+@kernel
+def quantise_channel(
+    x, f, second, level, bands, edges, energies, steps, skip, level_weights, lagrangian, costs,
+    index, side, codewords, current, before, older, other, symbols, values, start, expectations,
+):  # fmt: skip
+    """Choose the symbols of one channel of a block; mirrors `stream.code_channel`."""
+    d = codewords.shape[1]
+    running = np.int64(0)
+    for band in range(bands):
+        low, high = edges[level, band], edges[level, band + 1]
+        step = steps[band]
+        ratio = 4 * energies[band] - step
+        if energies[band] == 0 or ratio < skip:
+            for k in range(low, high):
+                current[PAD + k] = 0
+                values[start + k] = 0
+            for k in range(low, high, d):
+                symbols[(start + k) // d] = 0
+                expectations[(start + k) // d] = -1
+            running >>= 2
+            continue
+        inverse = INVERSE[step]
+        scale = np.float32(1 / 64) / SCALE[step]
+        rest = power_of(ratio) * (high - low)
+        for k in range(low, high, d):
+            vector_features(f, current, before, older, other, k, d, inverse, rest // (high - k),
+                            running)  # fmt: skip
+            expected = vector_level(f, level_weights, level, second)
+            symbol = choose_symbol(x, k, d, scale, lagrangian, costs[expected], index, side,
+                                   codewords, values, start)  # fmt: skip
+            symbols[(start + k) // d] = symbol
+            expectations[(start + k) // d] = expected
+            mean = np.int64(0)
+            for i in range(d):
+                magnitude = abs(np.int64(values[start + k + i]))
+                mean += magnitude
+                rest -= (magnitude * magnitude) >> 4
+                current[PAD + k + i] = min(_AMPLITUDE_LIMIT, (magnitude * STEP[step]) >> VALUE_BITS)
+            rest = max(rest, 0)
+            running += ((min(mean // d, 32767) - running) * 77) >> 8
+    for k in range(edges[level, bands], edges[level, bands] + PAD):
+        current[PAD + k] = 0
+
+
+@kernel
+def quantise(
+    x, frame, blocks, levels, offsets, edges, counts, up, down, floor, tilt, width, knob, gamma,
+    skip, angles, energies, steps, level_weights, lagrangian, costs, index, side, codewords,
+    rows, small, f, symbols, values, expectations,
+):  # fmt: skip
+    """Choose all symbols of an element; the arrays are those of `stream.code_element`.
+
+    expectations : (channels, n / d) int8, level of each vector, -1 where none is coded
+    """
+    start = 0
+    level_before = 0
+    rows[:] = 0
+    turn = 0
+    for block in range(blocks):
+        level = levels[block]
+        size = frame >> level
+        bands = counts[level]
+        if level != level_before:
+            for channel in range(x.shape[0]):
+                for row in range(3):
+                    resample(rows[channel, row], size, frame >> level_before)
+        derive_steps(energies[block], angles[block], x.shape[0], level, bands, edges,
+                     knob - offsets[block] * 128, gamma, up, down, floor, tilt, width, small[3],
+                     steps[block])  # fmt: skip
+        new, one, two = turn, (turn + 2) % 3, (turn + 1) % 3
+        for channel in range(x.shape[0]):
+            other = rows[0, new] if channel > 0 else rows[0, one]
+            quantise_channel(
+                x[channel, start : start + size], f, 1 if channel > 0 else 0, level, bands, edges,
+                energies[block, channel], steps[block, channel], skip, level_weights, lagrangian,
+                costs, index, side, codewords, rows[channel, new], rows[channel, one],
+                rows[channel, two], other, symbols[channel], values[channel], start,
+                expectations[channel],
+            )  # fmt: skip
+        turn = (turn + 1) % 3
+        start += size
+        level_before = level
