@@ -1,0 +1,159 @@
+"""Frozen files: what is coded in them, and how they are made anew.
+
+    python -m tests.golden.make            say what differs
+    python -m tests.golden.make --write    accept it, deliberately
+
+The bytes that the encoders write, and the samples that the decoders return, are
+part of the format (docs/format.md). A decoder must go on reading every file of
+this folder; bytes may change only with a note in the list of changes, samples
+only with a new version of the format. `digests.json` holds the SHA-256 of each
+file and of its decoded samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import vqcodec
+from vqcodec.codebook import Codebook
+from vqcodec.container import open_container
+from vqcodec.media import Image
+from vqcodec.metadata import Metadata
+
+FOLDER = Path(__file__).parent
+DIGESTS = FOLDER / "digests.json"
+
+
+def scene(height: int, width: int, channels: int = 3, bits: int = 8) -> np.ndarray:
+    """A picture from integer arithmetic alone: shades, an edge, a texture, some noise."""
+    y, x = np.mgrid[:height, :width]
+    planes = []
+    for c in range(channels):
+        shade = (3 * x + (5 + 2 * c) * y + (x * y >> 4)) % 320
+        shade = np.minimum(shade, 320 - shade)
+        texture = ((x * (7 + c) ^ y * 11) & 15) * (y > height // 2)
+        noise = ((x * 2654435761 + y * 40503 + c * 97) >> 7) % 5
+        planes.append(shade + 60 * (2 * x > 3 * y) + texture + noise)
+    samples = np.clip(np.stack(planes, 2), 0, 255)
+    if channels in (2, 4):
+        samples[..., -1] = np.where(x + y < (height + width) // 3, 255, 8 * (x & 31))
+    return samples.astype(np.uint8) if bits == 8 else (samples * 257 - y[..., None]).astype("u2")
+
+
+METADATA = Metadata(icc=b"icc" * 9, exif=b"Exif\0\0MM\0*", xmp=b"<x/>", text={"Title": "Ä"})
+
+
+def patch(samples: np.ndarray | Image, **options: object) -> Callable[[], bytes]:
+    options = {"codewords": 16, "block": 4, **options}
+    return lambda: vqcodec.encode(samples, kind="patch", **options)  # type: ignore[arg-type]
+
+
+def palette(samples: np.ndarray | Image, colors: int) -> Callable[[], bytes]:
+    from vqcodec.palette import codec
+    from vqcodec.palette.options import PaletteOptions
+
+    image = samples if isinstance(samples, Image) else Image(samples)
+    return lambda: codec.encode(image, PaletteOptions(colors))
+
+
+@cache
+def trained() -> Codebook:
+    pictures = [scene(40, 40 + 8 * i) for i in range(3)]
+    return vqcodec.train(pictures, codewords=16, block=4, provenance="golden")
+
+
+CASES: dict[str, Callable[[], bytes]] = {
+    "patch-gray1.vqi": patch(scene(37, 50, 1)),
+    "patch-gray-alpha.vqi": patch(scene(30, 41, 2)),
+    "patch-rgb.vqi": patch(scene(29, 31), color="rgb", block=3),
+    "patch-rgb-alpha-fixed.vqi": patch(scene(29, 31, 4), color="rgb", fixed_rate=True),
+    "patch-ycbcr420.vqi": patch(scene(35, 45)),
+    "patch-ycbcr444-alpha.vqi": patch(scene(35, 45, 4), chroma="444"),
+    "patch-ycbcr-fixed.vqi": patch(scene(33, 47), color="ycbcr", fixed_rate=True, codewords=99),
+    "patch-means.vqi": patch(scene(36, 40), mean_removed=True),
+    "patch-means-fixed.vqi": patch(scene(36, 41), mean_removed=True, fixed_rate=True),
+    "patch-sixteen1.vqi": patch(scene(30, 33, 1, 16)),
+    "patch-sixteen-rgb-means.vqi": patch(scene(30, 33, 3, 16), mean_removed=True, block=(5, 2)),
+    "patch-sixteen-fixed.vqi": patch(scene(30, 33, 3, 16), fixed_rate=True, codewords=5),
+    "patch-two-steps.vqi": patch(scene(100, 96, 1), block=2, codewords=1100, lagrangian=0.05),
+    "patch-one-pixel.vqi": patch(scene(1, 1), codewords=None, block=None, quality=75),
+    "patch-metadata.vqi": patch(Image(scene(16, 16), METADATA)),
+    "patch.vqcb": lambda: trained().to_bytes(),
+    "patch-external.vqi": lambda: patch(scene(44, 52, 4), codebook=trained())(),
+    "patch-external-fixed.vqi": lambda: patch(
+        scene(44, 52), codebook=trained(), fixed_rate=True, codewords=None, block=None
+    )(),
+    "palette-one.vqi": palette(np.full((5, 7, 3), 99, np.uint8), 1),
+    "palette-two.vqi": palette(scene(31, 40), 2),
+    "palette-sixteen.vqi": palette(scene(48, 64), 16),
+    "palette-alpha.vqi": palette(scene(33, 35, 4), 12),
+    "palette-256.vqi": palette(Image(scene(40, 50), METADATA), 256),
+    "palette.vqcb": lambda: Codebook(
+        "palette", {"transform": "none", "shape": [4]},
+        {"codewords": np.array([[0, 0, 0, 255], [255, 128, 0, 255], [9, 9, 9, 0]], np.uint8)},
+    ).to_bytes(),
+}  # fmt: skip
+# Files of earlier encoders: read for ever, written no more.
+LEGACY = (
+    "patch-fixed-rgb.vqi",
+    "patch-gray.vqi",
+    "patch-sixteen.vqi",
+    "patch-ycbcr-alpha.vqi",
+)
+
+
+def decoded_digest(name: str, data: bytes) -> str:
+    """Return the SHA-256 of what a file decodes to: shape, type and little-endian samples."""
+    if name.endswith(".vqcb"):
+        return Codebook.from_bytes(data).identity.hex()
+    codebook = None
+    if open_container(data).has("R"):
+        codebook = Codebook.load(FOLDER / (name.split("-")[0] + ".vqcb"))
+    samples = vqcodec.decode(data, codebook=codebook).samples
+    little = samples.astype(samples.dtype.newbyteorder("<"))
+    head = f"{samples.shape} {little.dtype.str.lstrip('|')} "
+    return hashlib.sha256(head.encode() + little.tobytes()).hexdigest()
+
+
+def digests_of(name: str, data: bytes) -> dict[str, str]:
+    return {"file": hashlib.sha256(data).hexdigest(), "decoded": decoded_digest(name, data)}
+
+
+def known() -> dict[str, dict[str, str]]:
+    """Return the frozen digests."""
+    found: dict[str, dict[str, str]] = json.loads(DIGESTS.read_text()) if DIGESTS.exists() else {}
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="accept what differs")
+    parser.add_argument("only", nargs="*", help="names, or beginnings of names")
+    wanted = parser.parse_args()
+    digests = known()
+    for name, make in CASES.items():
+        if wanted.only and not name.startswith(tuple(wanted.only)):
+            continue
+        data = make()
+        before = digests.get(name)
+        if before is not None and before["file"] == hashlib.sha256(data).hexdigest():
+            continue
+        print(f"{name}: {len(data)} bytes, {'changed' if before else 'new'}")
+        if wanted.write:
+            (FOLDER / name).write_bytes(data)
+            digests[name] = digests_of(name, data)
+    for name in LEGACY:
+        digests.setdefault(name, digests_of(name, (FOLDER / name).read_bytes()))
+    if wanted.write:
+        DIGESTS.write_text(json.dumps(dict(sorted(digests.items())), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
