@@ -204,7 +204,7 @@ def check(
             Codebook._from_container(container, limits)
         else:
             book = _codebook_for(container, source, codebook, folders, limits)
-            _decoder(container).decode(container, book, None, limits)
+            image_codec(container).decode(container, book, None, limits)
         return container.check
 
 
