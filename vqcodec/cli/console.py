@@ -14,6 +14,7 @@ from typing import Any
 from vqcodec.cli.names import PIPE, Job
 from vqcodec.cli.status import OutputLost, Status, complain, describe, write_stdout
 from vqcodec.errors import VQError
+from vqcodec.files import human_bytes as human_bytes
 
 Progress = Callable[[float, str], bool | None]
 _PATIENCE = 1.0
@@ -146,18 +147,6 @@ class _Bar:
 def shown(path: str, pipe: str = "standard input") -> str:
     """Return how a source or target is called in messages."""
     return pipe if path == PIPE else path
-
-
-def human_bytes(count: float) -> str:
-    """Return a size as people read it: 999 B, 12.3 kB, 4.5 MB."""
-    if count < 1000:
-        return f"{count:.0f} B"
-    for unit in ("kB", "MB", "GB", "TB"):
-        count /= 1000
-        if count < 999.5 or unit == "TB":
-            break
-    digits = 2 if count < 9.995 else 1 if count < 99.95 else 0
-    return f"{count:.{digits}f} {unit}"
 
 
 def decibels(value: float | None) -> str:
