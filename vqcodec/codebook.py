@@ -40,7 +40,6 @@ KINDS = ("patch", "photo", "audio", "frames", "palette")
 IDENTITY_BYTES = 16
 SEARCH_PATH_VARIABLE = "VQCODEC_CODEBOOKS"
 _DTYPES = ("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<i8")
-_ARRAY_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -150,8 +149,10 @@ class Codebook:
         if not isinstance(kind, str) or not isinstance(config, dict):
             raise FormatError("the header of the codebook is not the JSON it should be")
         arrays: dict[str, np.ndarray] = {}
+        left = limits.codebook
         for payload in opened.all("A"):
-            name, array = _parse_array(payload)
+            name, array = _parse_array(payload, left)
+            left -= array.nbytes
             if name in arrays:
                 raise FormatError(f"the codebook holds array {name!r} twice")
             arrays[name] = array
@@ -217,7 +218,7 @@ def _array_head(name: str, array: np.ndarray) -> bytes:
     return pack_varint(len(raw)) + raw + bytes([code, array.ndim]) + shape
 
 
-def _parse_array(payload: bytes) -> tuple[str, np.ndarray]:
+def _parse_array(payload: bytes, limit: int) -> tuple[str, np.ndarray]:
     reader = ByteReader(payload, "codebook array")
     raw = reader.take(reader.varint(255))
     code, rank = reader.byte(), reader.byte()
@@ -226,8 +227,8 @@ def _parse_array(payload: bytes) -> tuple[str, np.ndarray]:
     shape = [reader.varint() for _ in range(rank)]
     dtype = np.dtype(_DTYPES[code])
     size = math.prod(shape) * dtype.itemsize
-    if size > _ARRAY_BYTES:
-        raise LimitError(f"an array of the codebook claims {size} bytes")
+    if size > limit:
+        raise LimitError(f"an array of the codebook claims {size} bytes, above the limit")
     data = inflate(reader.rest(), size)
     if len(data) != size:
         raise FormatError("an array of the codebook is shorter than its shape")

@@ -64,6 +64,8 @@ class Limits:
         Bytes of one chunk.
     metadata : int
         Bytes of all metadata together, after decompression.
+    codebook : int
+        Bytes of all arrays of a codebook together, after decompression.
     """
 
     pixels: int = 1 << 28
@@ -71,6 +73,7 @@ class Limits:
     codewords: int = 1 << 16
     chunk: int = 1 << 31
     metadata: int = 1 << 24
+    codebook: int = 1 << 28
 
 
 DEFAULT_LIMITS = Limits()
