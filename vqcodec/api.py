@@ -22,7 +22,8 @@ from vqcodec.codebook import Codebook, find_codebook
 from vqcodec.container import DEFAULT_LIMITS, Container, Kind, Limits, looks_like, open_container
 from vqcodec.errors import CodebookError, FormatError, MediaError, ParameterError
 from vqcodec.files import write_atomically
-from vqcodec.media import Image, load_audio, load_image, save_image
+from vqcodec.media import Audio, Image, load_audio, load_image, save_image
+from vqcodec.media.sniffing import is_coded_sound, is_sound
 from vqcodec.options import make_options
 
 Source = Any
@@ -457,16 +458,16 @@ def load_any(
 def _head(source: Source) -> bytes:
     """Return the first bytes of a source, without consuming them."""
     if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source[:16])
+        return bytes(source[:64])
     if isinstance(source, str | os.PathLike):
         try:
             with Path(source).open("rb") as file:
-                return file.read(16)
+                return file.read(64)
         except OSError:
             return b""
     if isinstance(source, io.IOBase) and source.seekable():
         position = source.tell()
-        head: bytes = source.read(16)
+        head: bytes = source.read(64)
         source.seek(position)
         return head
     return b""
@@ -477,10 +478,11 @@ def _is_coded(source: Source) -> bool:
 
 
 def _is_sound(source: Source) -> bool:
-    head = _head(source)
-    wave = head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE"
-    aiff = head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC")
-    return wave or aiff or head[:4] in (b"fLaC", b"OggS") or head[:3] == b"ID3"
+    return isinstance(source, Audio) or is_sound(_head(source))
+
+
+def _is_coded_sound(source: Source) -> bool:
+    return is_coded_sound(_head(source))
 
 
 def _compare_sounds(original: Source, coded: Source, limits: Limits) -> dict[str, Any]:

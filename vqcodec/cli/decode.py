@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import io
 import os
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqcodec.cli import batch, names, options, streams
+from vqcodec.cli import batch, names, options, sounds, streams
 from vqcodec.cli.console import Console, shown
 from vqcodec.cli.status import Status, command
 from vqcodec.errors import ParameterError
@@ -18,6 +19,12 @@ from vqcodec.errors import ParameterError
 if TYPE_CHECKING:
     from vqcodec.codebook import Codebook
     from vqcodec.container import Limits
+
+
+class Bits(enum.StrEnum):
+    SIXTEEN = "16"
+    TWENTY_FOUR = "24"
+    FLOAT = "float"
 
 
 @command
@@ -28,12 +35,28 @@ def decode(
     output: options.Output = None,
     format: Annotated[
         str | None,
-        typer.Option("--format", "-f", metavar="SUFFIX", help="Such as png, tif, webp, ppm."),
+        typer.Option("--format", "-f", metavar="SUFFIX", help="Such as png, tif, ppm, wav, flac."),
     ] = None,
     region: Annotated[
         Any,
         typer.Option(parser=options.parse_region, metavar="X,Y,W,H", help="Decode this part only."),
     ] = None,
+    start: Annotated[
+        Any,
+        typer.Option(parser=options.parse_moment, metavar="WHEN", help="Sounds: from here on."),
+    ] = None,
+    end: Annotated[
+        Any,
+        typer.Option(
+            parser=options.parse_moment, metavar="WHEN", help="Sounds: to here, as 1:23.5 or 4000."
+        ),
+    ] = None,
+    bits: Annotated[
+        Bits | None, typer.Option(help="Sounds: how samples are stored.  [default: 16]")
+    ] = None,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Decode what is left of damaged files.")
+    ] = False,
     codebook: options.CodebookFile = None,
     max_pixels: options.MaxPixels = None,
     recursive: options.Recursive = False,
@@ -45,10 +68,10 @@ def decode(
     as_json: options.AsJson = False,
     threads: options.Threads = None,
 ) -> Status:
-    """Decode .vqi files into images.
+    """Decode .vqi files into images, and .vqa files into sounds.
 
     The format is that of the output's suffix; derived names, and standard
-    output, are PNG unless --format says otherwise. A codebook that the file
+    output, are PNG or WAV unless --format says otherwise. A codebook that the file
     only names is looked for beside the file, in the current folder, and in
     the folders of VQCODEC_CODEBOOKS.
     """
@@ -67,7 +90,9 @@ def decode(
         return console.rehearse(plan)
     limits = options.limits_of(max_pixels)
     book = options.load_codebook(codebook, limits)
-    work = _Decoder(suffix, region, limits, force or resume, book)
+    part = (start, end)
+    sound_bits = bits.value if bits else None
+    work = _Decoder(suffix, region, part, sound_bits, salvage, limits, force or resume, book)
     return batch.run(console, plan, work, processes=jobs, resume=resume, depends=[codebook])
 
 
@@ -77,6 +102,9 @@ class _Decoder:
 
     suffix: str | None
     region: tuple[int, int, int, int] | None
+    part: tuple[int | float | None, int | float | None]
+    bits: str | None
+    salvage: bool
     limits: Limits
     force: bool
     codebook: Codebook | None
@@ -84,8 +112,19 @@ class _Decoder:
     def __call__(self, job: names.Job, console: Console) -> batch.Result:
         from vqcodec import api
         from vqcodec.media import save_image
+        from vqcodec.media.sniffing import is_coded_sound
 
+        damaged: list[str] | None = [] if self.salvage else None
         streams.refuse_existing(job.target, self.force)
+        if is_coded_sound(sounds.head_of(job.source)):
+            if self.region is not None:
+                raise ParameterError("a sound has no --region; --start and --end cut it")
+            return sounds.decode(
+                job, console, self.suffix, self.part, self.bits or "16", self.salvage,
+                self.limits, self.codebook,
+            )  # fmt: skip
+        if self.part != (None, None) or self.bits is not None:
+            raise ParameterError("--start, --end and --bits are for sounds, this is an image")
         _refuse_unwritable(job.target, self.suffix)
         with console.progress(f"decoding {shown(job.source)}") as progress:
             image = api.decode(
@@ -95,6 +134,7 @@ class _Decoder:
                 folders=[Path.cwd()],
                 progress=progress,
                 limits=self.limits,
+                damaged=damaged,
             )
         notes: tuple[str, ...] = ()
 
@@ -109,7 +149,7 @@ class _Decoder:
             return file.getvalue()
 
         streams.write_target(job.target, write, data)
-        console.note(notes)
+        console.note([*(damaged or ()), *notes])
         console.result(
             {
                 "input": job.source,
@@ -118,6 +158,7 @@ class _Decoder:
                 "height": image.height,
                 "channels": image.channels,
                 "bits": image.bits,
+                **({"damaged": damaged} if self.salvage else {}),
                 "notes": list(notes),
             }
         )

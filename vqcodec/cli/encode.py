@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqcodec.cli import batch, names, options, streams
+from vqcodec.cli import batch, names, options, sounds, streams
 from vqcodec.cli.console import Console, decibels, human_bytes, shown
 from vqcodec.cli.status import Status, command
 from vqcodec.errors import ParameterError
@@ -25,6 +25,8 @@ class Kind(enum.StrEnum):
     AUTO = "auto"
     PATCH = "patch"
     PHOTO = "photo"
+    AUDIO = "audio"
+    FRAMES = "frames"
 
 
 class Tune(enum.StrEnum):
@@ -40,12 +42,20 @@ class Chroma(enum.StrEnum):
 @command
 def encode(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT", help="Images, folders, or - for stdin.")
+        list[str], typer.Argument(metavar="INPUT", help="Images, sounds, folders, or -.")
     ],
     output: options.Output = None,
     kind: Annotated[Kind, typer.Option(help="Which codec.")] = Kind.AUTO,
     quality: Annotated[
-        float | None, typer.Option(min=0, max=100, help="From 0 (small) to 100 (good).")
+        float | None,
+        typer.Option(min=0, max=100, help="From 0 (small) to 100 (good); of sounds, to 10."),
+    ] = None,
+    bitrate: Annotated[
+        int | None,
+        typer.Option(parser=options.parse_count, metavar="RATE", help="Sounds: such as 64k."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Sounds: music or speech.")
     ] = None,
     bpp: Annotated[
         float | None, typer.Option(min=1e-6, help="Meet this rate, in bits a pixel.")
@@ -76,6 +86,12 @@ def encode(
         Chroma | None, typer.Option(help="Chroma at half (420) or full (444) resolution.")
     ] = None,
     mean_removed: options.MeanRemoved = False,
+    frame: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Samples of a frame (frames).")
+    ] = None,
+    gain_bits: Annotated[
+        int | None, typer.Option(min=2, max=8, help="Bits of the gain of a frame (frames).")
+    ] = None,
     lagrangian: options.Lagrangian = None,
     seed: options.Seed = None,
     codebook: options.CodebookFile = None,
@@ -101,21 +117,23 @@ def encode(
     as_json: options.AsJson = False,
     threads: options.Threads = None,
 ) -> Status:
-    """Compress images into .vqi files.
+    """Compress images into .vqi files, and sounds into .vqa files.
 
-    Output names are derived (photo.png becomes photo.vqi) unless -o names a
-    file, a folder, or - for standard output.
+    Output names are derived (photo.png becomes photo.vqi, song.wav becomes
+    song.vqa) unless -o names a file, a folder, or - for standard output.
     """
-    options.exclusive(quality=quality, bpp=bpp, psnr=psnr, size=size, **{"lambda": lagrangian})
+    options.exclusive(quality=quality, bitrate=bitrate, bpp=bpp, psnr=psnr, size=size, **{"lambda": lagrangian})
     options.exclusive(codebook=codebook, save_codebook=save_codebook)
     options.use_threads(threads)
-    if save_codebook and kind is Kind.AUTO:
-        kind = Kind.PATCH  # the kind whose images have a codebook of their own
     wishes = options.given(
         kind=kind.value,
         tune=tune.value if tune else None,
         effort=effort,
         quality=quality,
+        bitrate=bitrate,
+        model=model,
+        frame=frame,
+        gain_bits=gain_bits,
         bpp=bpp,
         psnr=psnr,
         size=size,
@@ -134,7 +152,7 @@ def encode(
         inputs,
         output,
         rename=_coded_name,
-        accepts=names.IMAGES,
+        accepts=names.IMAGES | names.SOUNDS,
         recursive=recursive,
     )
     options.one_stdout(as_json, plan)
@@ -172,8 +190,17 @@ class _Encoder:
         from vqcodec import api
         from vqcodec.files import write_atomically
         from vqcodec.media import load_image
+        from vqcodec.media.sniffing import is_sound
 
         streams.refuse_existing(job.target, self.force)
+        if is_sound(sounds.head_of(job.source)):
+            return sounds.encode(
+                job, console, self.wishes, self.limits, self.codebook, self.save_codebook,
+                self.skip_larger,
+            )  # fmt: skip
+        wishes = dict(self.wishes)
+        if self.save_codebook and wishes["kind"] == Kind.AUTO:
+            wishes["kind"] = Kind.PATCH  # the kind whose images have a codebook of their own
         started = time.perf_counter()
         image = load_image(streams.image_source(job.source), self.limits)
         notes = list(image.source.notes) if image.source else []
@@ -184,7 +211,7 @@ class _Encoder:
                 progress=progress,
                 limits=self.limits,
                 notes=notes,
-                **self.wishes,
+                **wishes,
             )
         before = image.source.bytes if image.source else None
         if self.skip_larger and before and len(data) >= before:

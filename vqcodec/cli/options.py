@@ -45,6 +45,17 @@ def parse_count(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
+def parse_moment(text: str) -> int | float:
+    """Read a place in a sound: ``4000`` is a frame (int); ``1:23.5``, ``83.5``, ``90s`` seconds."""
+    text = str(text).strip().lower()
+    if text.isdigit():
+        return int(text)
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)s?", text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no place such as 4000 (a frame), 1:23.5 or 90s")
+    return float(match[1] or 0) * 3600 + float(match[2] or 0) * 60 + float(match[3])
+
+
 def parse_block(text: str) -> tuple[int, int]:
     """Read a block size, ``4`` or ``8x4``, as (width, height)."""
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", str(text).strip().lower())
