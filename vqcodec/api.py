@@ -19,16 +19,27 @@ from typing import Any, BinaryIO
 import PIL.Image
 
 from vqcodec.codebook import Codebook, find_codebook
-from vqcodec.container import DEFAULT_LIMITS, Container, Kind, Limits, looks_like, open_container
+from vqcodec.container import (
+    DEFAULT_LIMITS,
+    Container,
+    Kind,
+    Limits,
+    looks_like,
+    open_container,
+    open_damaged,
+)
 from vqcodec.errors import CodebookError, FormatError, MediaError, ParameterError
-from vqcodec.files import write_atomically
-from vqcodec.media import Audio, Image, load_audio, load_image, save_image
+from vqcodec.files import atomic_file, write_atomically
+from vqcodec.media import Audio, Image, load_image, save_image
+from vqcodec.media.audio import SUFFIXES
 from vqcodec.media.sniffing import is_coded_sound, is_sound
+from vqcodec.metadata import Metadata
 from vqcodec.options import make_options
 
 Source = Any
 Target = str | os.PathLike[str] | BinaryIO
 ProgressCallback = Callable[[float, str], bool | None]
+_LANDMARKS = "TRIB"  # chunks of images, by which what follows damage is found
 
 
 def encode(
@@ -43,17 +54,18 @@ def encode(
     verify: bool = False,
     **options: Any,
 ) -> bytes:
-    """Encode an image.
+    """Encode an image or a sound.
 
     Parameters
     ----------
-    source : path, bytes, binary file, array, Pillow image or `vqcodec.media.Image`
+    source : path, bytes, binary file, array, Pillow image, `Image` or `Audio` of `vqcodec.media`
+        Hours of sound are for `vqcodec.audio.encode`, which keeps none of it in memory.
     target : path or binary file, optional
-        Where to write the .vqi file.
-    kind : {'auto', 'patch', 'photo'}
-        The codec. ``auto`` takes ``photo``, but ``patch`` for 16-bit images
-        and where an option is given that only `patch` has (codewords, block,
-        fixed_rate, ...).
+        Where to write the .vqi or .vqa file.
+    kind : {'auto', 'patch', 'photo', 'audio', 'frames'}
+        The codec. For images ``auto`` takes ``photo``, but ``patch`` for 16-bit
+        images and where an option is given that only `patch` has (codewords,
+        block, fixed_rate, ...); for sounds see `vqcodec.audio.encode`.
     codebook : Codebook or path, optional
         An external codebook: the file then holds its hash only.
     progress : callable, optional
@@ -65,13 +77,13 @@ def encode(
         Decode the file as it is read back from the disk, and compare with what
         the encoder reconstructed, before it takes the place of `target`.
     **options
-        Of the codec: see `vqcodec.patch.options.Options` and
-        `vqcodec.photo.options.Options`.
+        Of the codec: see `Options` of `vqcodec.patch.options`,
+        `vqcodec.photo.options`, `vqcodec.audio.options` and `vqcodec.frames.options`.
 
     Returns
     -------
     bytes
-        The .vqi file.
+        The .vqi or .vqa file.
 
     Raises
     ------
@@ -88,8 +100,21 @@ def encode(
     >>> vqcodec.decode(data).samples.shape
     (8, 8, 1)
     """
-    image = load_image(source, limits)
     book = _as_codebook(codebook, limits)
+
+    def decodes(data: bytes) -> int | None:
+        return check(data, codebook=book, limits=limits)
+
+    if _is_sound(source):
+        from vqcodec.audio import pipeline
+
+        data = pipeline.encode(
+            source, kind=kind, codebook=book, progress=progress, limits=limits, notes=notes,
+            **options,
+        )  # fmt: skip
+        _write(target, data, decodes if verify else None)
+        return data
+    image = load_image(source, limits)
     if kind == "auto":
         kind = _best_kind(image, book, options)
     if kind not in ("patch", "photo"):
@@ -108,10 +133,6 @@ def encode(
         data = coded.data
         if notes is not None and coded.note:
             notes.append(coded.note)
-
-    def decodes(data: bytes) -> int | None:
-        return check(data, codebook=book, limits=limits)
-
     _write(target, data, decodes if verify else None)
     return data
 
@@ -138,14 +159,18 @@ def decode(
     folders: Sequence[str | os.PathLike[str]] = (),
     progress: ProgressCallback | None = None,
     limits: Limits = DEFAULT_LIMITS,
-) -> Image:
-    """Decode a .vqi file.
+    damaged: list[str] | None = None,
+    start: int | float | None = None,
+    stop: int | float | None = None,
+) -> Any:
+    """Decode a .vqi or .vqa file.
 
     Parameters
     ----------
     source : path, bytes or binary file
     target : path or binary file, optional
-        Where to write the image; the suffix says the format (PNG for files).
+        Where to write the image or the sound; the suffix says the format (PNG
+        or WAV for files).
     region : (x, y, width, height), optional
         Decode this part only.
     codebook : Codebook or path, optional
@@ -155,10 +180,16 @@ def decode(
     progress : callable, optional
         Called with a fraction and a message; returning False cancels.
     limits : Limits
+    damaged : list of str, optional
+        Where this is given, what can be decoded of a damaged file is decoded,
+        lost tiles are gray and lost parts of a sound silent, and sentences
+        about what is lost are appended here.
+    start, stop : int or float, optional
+        This part of a sound only: frames if int, seconds if float.
 
     Returns
     -------
-    vqcodec.media.Image
+    vqcodec.media.Image or vqcodec.media.Audio
 
     Raises
     ------
@@ -167,10 +198,20 @@ def decode(
         limits), `MissingCodebookError`, `CodebookError`, `MediaError` (the
         file cannot be read, or the target not written).
     """
-    with opened(source, limits) as container:
+    if _is_coded_sound(source):
+        from vqcodec.audio import pipeline
+
+        return pipeline.decode(
+            source, target, start=start, stop=stop, codebook=_as_codebook(codebook, limits),
+            folders=folders, damaged=damaged, progress=progress, limits=limits,
+        )  # fmt: skip
+    with opened(source, limits, damaged) as container:
         codec = image_codec(container)
         book = _codebook_for(container, source, codebook, folders, limits)
-        image: Image = codec.decode(container, book, region, limits)
+        # Only photos have parts that stand alone.
+        tiled = container.kind is Kind.PHOTO
+        salvage = {"damaged": damaged} if damaged is not None and tiled else {}
+        image: Image = codec.decode(container, book, region, limits, **salvage)
     if progress is not None:
         progress(1.0, "decoded")
     if target is not None:
@@ -203,6 +244,10 @@ def check(
         container.verify()
         if container.kind is Kind.CODEBOOK:
             Codebook._from_container(container, limits)
+        elif container.kind in (Kind.AUDIO, Kind.FRAMES):
+            from vqcodec.audio import pipeline
+
+            return pipeline.check(source, _as_codebook(codebook, limits), folders, limits)
         else:
             book = _codebook_for(container, source, codebook, folders, limits)
             image_codec(container).decode(container, book, None, limits)
@@ -250,10 +295,11 @@ def train(
 
     Parameters
     ----------
-    sources : sequence of images, or of paths of images and folders
+    sources : sequence of images or sounds, or of paths of such files and folders
     target : path or binary file, optional
         Where to write the .vqcb file.
-    kind : {'patch', 'photo'}
+    kind : {'patch', 'photo', 'audio', 'frames'}
+        The last two are trained on sounds.
     progress : callable, optional
     limits : Limits
     provenance : str
@@ -267,18 +313,28 @@ def train(
     **options
         For ``patch``: `max_iter` (Lloyd steps at most) and the options of the
         codec (codewords, block, color, mean_removed, quality, lagrangian,
-        seed); for ``photo`` see `vqcodec.photo.train.train`.
+        seed); for ``photo`` see `vqcodec.photo.train.train`, for ``audio``
+        `vqcodec.audio.train.train`, for ``frames`` `vqcodec.frames.options.Options`.
 
     Raises
     ------
     VQError
         As `encode`; `CodebookError` if the images do not suffice.
     """
-    if kind not in ("patch", "photo"):
+    if kind not in ("patch", "photo", "audio", "frames"):
         raise ParameterError(f"there is no training for kind {kind!r}")
-    files = list(_expand(sources))
+    sounds = kind in ("audio", "frames")
+    files = list(_expand(sources, sounds))
     if not files:
-        raise MediaError("there is no image to train on")
+        raise MediaError(f"there is no {'sound' if sounds else 'image'} to train on")
+    if sounds:
+        from vqcodec.audio import pipeline
+
+        book = pipeline.train(
+            files, kind, progress=progress, limits=limits, provenance=provenance, options=options
+        )
+        _write(target, book.to_bytes())
+        return book
     from vqcodec.checkpoint import Checkpoint, key_of
 
     key = key_of(kind, sorted(options.items()), sources=files) if checkpoint is not None else ""
@@ -356,8 +412,8 @@ def compare(
     """
     from vqcodec import metrics
 
-    if _is_sound(original) or _is_sound(coded):
-        return _compare_sounds(original, coded, limits)
+    if any(_is_sound(one) or _is_coded_sound(one) for one in (original, coded)):
+        return _compare_sounds(original, coded, _as_codebook(codebook, limits), limits)
     first = load_any(original, codebook, limits)
     second = load_any(coded, codebook, limits)
     if progress is not None:
@@ -396,7 +452,9 @@ def usage(
 def info(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return what a file says of itself, without decoding it: .vqi, .vqa, .vqcb, or an image."""
     if _is_sound(source):
-        return _describe_sound(source, limits)
+        from vqcodec.audio import pipeline
+
+        return pipeline.describe_plain(source, limits)
     if not _is_coded(source):
         return _describe_image(source, limits)
     with opened(source, limits) as container:
@@ -414,6 +472,10 @@ def info(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
                 "arrays": arrays,
                 "provenance": book.provenance,
             }
+        if container.kind in (Kind.AUDIO, Kind.FRAMES):
+            from vqcodec.audio import pipeline
+
+            return values | pipeline.describe_coded(container, limits)
         values |= image_codec(container).describe(container, limits)
         from vqcodec.metadata import from_chunks
 
@@ -426,12 +488,55 @@ def info(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         return values
 
 
+def retag(
+    path: str | os.PathLike[str],
+    change: Callable[[Metadata], Metadata] | None = None,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Metadata:
+    """Change the metadata of a coded file in place; return what it then carries.
+
+    Nothing is coded anew: every other chunk is copied as it is.
+
+    Parameters
+    ----------
+    path : path
+        A .vqi or .vqa file.
+    change : callable, optional
+        Gets the metadata of the file and returns what takes its place;
+        without it the file is only read.
+
+    Raises
+    ------
+    VQError
+        As `info`; `ParameterError` if the metadata exceed the limits.
+    """
+    from vqcodec.metadata import from_chunks, replaced
+
+    with opened(path, limits) as container:
+        if container.kind is Kind.CODEBOOK:
+            raise ParameterError(f"{path} is a codebook: it has no tags")
+        before = from_chunks(container, limits)
+        if change is None:
+            return before
+        after = change(before)
+        text = sum(len(key) + 6 * len(value) for key, value in after.text.items())
+        parts = (after.icc, after.exif, after.xmp, after.cover)
+        if text + sum(len(part or b"") for part in parts) > limits.metadata:
+            raise ParameterError(f"tags and cover exceed the limit of {limits.metadata} bytes")
+        with atomic_file(path) as file:
+            file.writelines(replaced(container, after))
+        return after
+
+
 # --- sources ------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def opened(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Container]:
-    """Open a coded file: a path, bytes, or a binary file."""
+def opened(
+    source: Source, limits: Limits = DEFAULT_LIMITS, damaged: list[str] | None = None
+) -> Iterator[Container]:
+    """Open a coded file: a path, bytes, or a binary file; with `damaged`, what is left of it."""
     from vqcodec.media.reading import open_input
 
     with contextlib.ExitStack() as stack:
@@ -441,7 +546,12 @@ def opened(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Containe
             source = bytes(source)
         elif not (hasattr(source, "seekable") and source.seekable()):
             source = source.read()
-        yield open_container(source, limits)
+        if damaged is None:
+            yield open_container(source, limits)
+            return
+        container, notes = open_damaged(source, _LANDMARKS, limits)
+        damaged.extend(notes)
+        yield container
 
 
 def load_any(
@@ -485,13 +595,18 @@ def _is_coded_sound(source: Source) -> bool:
     return is_coded_sound(_head(source))
 
 
-def _compare_sounds(original: Source, coded: Source, limits: Limits) -> dict[str, Any]:
+def _compare_sounds(
+    original: Source, coded: Source, codebook: Codebook | None, limits: Limits
+) -> dict[str, Any]:
     from vqcodec import metrics
+    from vqcodec.audio import pipeline
 
-    first, second = load_audio(original, limits), load_audio(coded, limits)
+    first, second = (
+        pipeline.load_any(one, codebook, limits, _is_coded_sound(one)) for one in (original, coded)
+    )
     report = metrics.audio_report(first.samples, second.samples, first.rate)
     size, before = _size_of(coded), _size_of(original)
-    raw = first.samples.nbytes
+    raw = first.raw_bytes
     seconds = len(first.samples) / first.rate
     report |= {
         "bytes": size,
@@ -526,28 +641,13 @@ def _describe_image(source: Source, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _describe_sound(source: Source, limits: Limits) -> dict[str, Any]:
-    audio = load_audio(source, limits)
-    return {
-        "kind": "sound",
-        "format": audio.source.format if audio.source else None,
-        "bytes": _size_of(source),
-        "frames": audio.samples.shape[0],
-        "channels": audio.samples.shape[1] if audio.samples.ndim > 1 else 1,
-        "rate": audio.rate,
-        "seconds": audio.samples.shape[0] / audio.rate,
-        "subtype": audio.subtype,
-        "text": dict(audio.metadata.text),
-    }
-
-
-def _expand(sources: Any) -> Iterator[Source]:
-    """Yield every source; of folders, the images in them and below."""
+def _expand(sources: Any, sounds: bool = False) -> Iterator[Source]:
+    """Yield every source; of folders, the images (or sounds) in them and below."""
     if isinstance(sources, str | os.PathLike | bytes) or hasattr(sources, "read"):
         sources = [sources]
     for source in sources:
         if isinstance(source, str | os.PathLike) and Path(source).is_dir():
-            known = PIL.Image.registered_extensions()
+            known = SUFFIXES if sounds else PIL.Image.registered_extensions()
             found = (path for path in sorted(Path(source).rglob("*")) if path.is_file())
             yield from (path for path in found if path.suffix.lower() in known)
         else:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from vqcodec.container import DEFAULT_LIMITS, Chunk, Container, Limits
+from vqcodec.container import DEFAULT_LIMITS, Chunk, Container, Limits, begin, end, pack_chunk
 from vqcodec.errors import FormatError, LimitError
 
 _TYPES = {"c": "icc", "x": "exif", "m": "xmp", "t": "text", "a": "cover"}
@@ -62,6 +62,23 @@ def from_payloads(payloads: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS
             left -= len(values[name])
     text = values.pop("text", None)
     return Metadata(**values, text=_parse_text(text) if text else {})
+
+
+def replaced(container: Container, metadata: Metadata) -> Iterator[bytes]:
+    """Yield the bytes of a file, piece by piece, with other metadata and all else as it was.
+
+    In sounds the metadata stand before the first segment, elsewhere at the end.
+    """
+    first = next((n for n, e in enumerate(container.entries) if e.type == "S"), None)
+    yield begin(container.kind, container.header)
+    for number, entry in enumerate(container.entries):
+        if number == first:
+            yield from map(pack_chunk, to_chunks(metadata))
+        if entry.type not in _TYPES:
+            yield pack_chunk(entry.read(container.file))
+    if first is None:
+        yield from map(pack_chunk, to_chunks(metadata))
+    yield end(container.check)
 
 
 def is_metadata(type: str) -> bool:

@@ -48,6 +48,8 @@ class Reader:
     rate, channels : int
     frames : int
         The exact length; of a file that has lost its end, up to there.
+    check : int or None
+        CRC-32 of the samples, if the file states it.
     metadata : Metadata
     """
 
@@ -60,7 +62,7 @@ class Reader:
     ) -> None:
         opened.refuse_unknown(KNOWN_CHUNKS)
         self._file = opened.file
-        self._check = opened.check
+        self.check = opened.check
         self._damaged = damaged
         self._decoder = make_decoder(
             opened.kind, opened.header, book_chunks(opened), codebook, limits
@@ -117,7 +119,7 @@ class Reader:
                 f"the sound has {self.frames} frames; {start} to {stop} are not among them"
             )
         size = self.segment_frames
-        whole = start == 0 and stop == self.frames and self._check is not None
+        whole = start == 0 and stop == self.frames and self.check is not None
         check = 0
         lost: list[int] = []
         for number in range(start // size, -(-stop // size) if stop > start else 0):
@@ -131,7 +133,7 @@ class Reader:
                 check = check_of(part, check)
             yield part
         self._report(lost)
-        if whole and check != self._check:
+        if whole and check != self.check:
             raise ChecksumError("the decoded samples do not match their checksum: damaged file")
 
     def _decode(self, number: int) -> np.ndarray | None:

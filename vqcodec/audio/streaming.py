@@ -145,7 +145,7 @@ def encode(
                 if writer.frames * sound.channels > limits.samples:
                     raise LimitError(f"the sound has more than {limits.samples} samples")
                 share = writer.frames / sound.frames if sound.frames else 0.0
-                _say(progress, share, clock(writer.frames / sound.rate))
+                report(progress, share, clock(writer.frames / sound.rate))
         if writer.peak > 1.0 and notes is not None:
             notes.append(f"samples beyond full scale (peak {writer.peak:.2f}) were clipped")
         raw = sound.raw_bytes or 2 * writer.frames * sound.channels
@@ -182,7 +182,7 @@ def _own_codebook(
     """
     from vqcodec.frames.train import train
 
-    _say(progress, 0.0, "training")
+    report(progress, 0.0, "training")
     samples_per_second = sound.rate * sound.channels
     if sound.repeatable:
         book = train([blocks], wishes, samples_per_second, strict=False)
@@ -316,7 +316,7 @@ def decode(
             for block in blocks:
                 write(block)
                 done += len(block)
-                _say(progress, done / total if total else 0.0, clock(done / reader.rate))
+                report(progress, done / total if total else 0.0, clock(done / reader.rate))
         return Report("", reader.rate, reader.channels, done)
 
 
@@ -336,6 +336,17 @@ def _frame(moment: Moment, rate: int) -> int:
     return round(moment * rate) if isinstance(moment, float) else int(moment)
 
 
-def _say(progress: ProgressCallback | None, fraction: float, message: str) -> None:
+def report(progress: ProgressCallback | None, fraction: float, message: str) -> None:
+    """Report progress; raises `CancelledError` if the callback says so."""
     if progress is not None and progress(min(1.0, fraction), message) is False:
         raise CancelledError("cancelled")
+
+
+def part_of(
+    progress: ProgressCallback | None, start: float, stop: float
+) -> ProgressCallback | None:
+    """Return a progress callback whose 0 to 1 is `start` to `stop` of another."""
+    if progress is None:
+        return None
+    whole = progress
+    return lambda share, message: whole(start + (stop - start) * share, message)

@@ -86,12 +86,8 @@ def encode(
         Chroma | None, typer.Option(help="Chroma at half (420) or full (444) resolution.")
     ] = None,
     mean_removed: options.MeanRemoved = False,
-    frame: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Samples of a frame (frames).")
-    ] = None,
-    gain_bits: Annotated[
-        int | None, typer.Option(min=2, max=8, help="Bits of the gain of a frame (frames).")
-    ] = None,
+    frame: options.FrameLength = None,
+    gain_bits: options.GainBits = None,
     lagrangian: options.Lagrangian = None,
     seed: options.Seed = None,
     codebook: options.CodebookFile = None,
@@ -122,7 +118,9 @@ def encode(
     Output names are derived (photo.png becomes photo.vqi, song.wav becomes
     song.vqa) unless -o names a file, a folder, or - for standard output.
     """
-    options.exclusive(quality=quality, bitrate=bitrate, bpp=bpp, psnr=psnr, size=size, **{"lambda": lagrangian})
+    options.exclusive(
+        quality=quality, bitrate=bitrate, bpp=bpp, psnr=psnr, size=size, **{"lambda": lagrangian}
+    )
     options.exclusive(codebook=codebook, save_codebook=save_codebook)
     options.use_threads(threads)
     wishes = options.given(
@@ -196,7 +194,7 @@ class _Encoder:
         if is_sound(sounds.head_of(job.source)):
             return sounds.encode(
                 job, console, self.wishes, self.limits, self.codebook, self.save_codebook,
-                self.skip_larger,
+                self.skip_larger, self.verify,
             )  # fmt: skip
         wishes = dict(self.wishes)
         if self.save_codebook and wishes["kind"] == Kind.AUTO:

@@ -175,6 +175,13 @@ Block = Annotated[
         "--block", parser=parse_block, metavar="N|WxH", help="Block size, from 1 to 16x16."
     ),
 ]
+FrameLength = Annotated[
+    int | None, typer.Option("--frame", min=1, max=256, help="Samples of a frame (frames).")
+]
+GainBits = Annotated[
+    int | None,
+    typer.Option("--gain-bits", min=2, max=8, help="Bits of the gain of a frame (frames)."),
+]
 ColorModel = Annotated[Color | None, typer.Option("--color", help="Colour model to code in.")]
 MeanRemoved = Annotated[
     bool, typer.Option("--mean-removed", help="Code the mean of each block apart.")

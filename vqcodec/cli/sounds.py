@@ -68,17 +68,23 @@ def encode(
     codebook: Codebook | None,
     save_codebook: str | None,
     skip_larger: bool,
+    verify: bool,
 ) -> batch.Result:
     """Encode one sound."""
-    from vqcodec.audio import streaming
+    from vqcodec.audio import pipeline, streaming
     from vqcodec.files import atomic_file
 
+    if verify and job.target == names.PIPE:
+        raise ParameterError("--verify needs a file: a sound in a pipe has gone when it is done")
     started = time.perf_counter()
     notes: list[str] = []
+    own: Codebook | None = None
     keep: Callable[[Codebook], object] | None = None
     if save_codebook is not None:
 
         def keep(book: Codebook) -> None:
+            nonlocal own
+            own = book
             streams.write_target(str(save_codebook), book.save, book.to_bytes)
 
         wishes = {**wishes, "kind": "frames"}
@@ -95,6 +101,10 @@ def encode(
             )  # fmt: skip
             if skip_larger and report.source_bytes and report.bytes >= report.source_bytes:
                 raise _Larger
+            if verify:
+                check = pipeline.check(target, codebook or own, [Path.cwd()], limits)
+                exact = f" to the samples of check {check:08x}" if check else ", every part of it"
+                notes.append(f"verified: it decodes{exact}")
     except _Larger:
         console.note(notes)
         return batch.leave(console, job, report.source_bytes, report.bytes)

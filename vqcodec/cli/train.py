@@ -14,7 +14,7 @@ from vqcodec.cli.status import Status, command, write_stdout
 @command
 def train(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE", help="Images, and folders of them.")
+        list[str], typer.Argument(metavar="SOURCE", help="Images or sounds, and folders.")
     ],
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="The codebook file (.vqcb).")
@@ -25,6 +25,8 @@ def train(
     color: options.ColorModel = None,
     mean_removed: options.MeanRemoved = False,
     lagrangian: options.Lagrangian = None,
+    frame: options.FrameLength = None,
+    gain_bits: options.GainBits = None,
     max_iter: Annotated[
         int | None, typer.Option(min=1, help="Iterations of the training at most.")
     ] = None,
@@ -39,7 +41,7 @@ def train(
     as_json: options.AsJson = False,
     threads: options.Threads = None,
 ) -> Status:
-    """Train a codebook on images, for encode --codebook.
+    """Train a codebook on images or sounds, for encode --codebook.
 
     Folders are searched with all that is below them. The state of a long
     training is kept beside the output, as FILE.checkpoint, until it is done;
@@ -47,13 +49,16 @@ def train(
     """
     options.use_threads(threads)
     console = Console(quiet, as_json)
-    files = [name for name, _ in names.walk(sources, names.IMAGES, recursive=True)]
+    known = names.SOUNDS if kind in ("audio", "frames") else names.IMAGES
+    files = [name for name, _ in names.walk(sources, known, recursive=True)]
     if dry_run:
         return console.rehearse([names.Job(name, output) for name in files])
     streams.refuse_existing(output, force)
     wishes = options.given(
         codewords=codewords,
         block=block,
+        frame=frame,
+        gain_bits=gain_bits,
         color=color.value if color else None,
         mean_removed=mean_removed,
         lagrangian=lagrangian,

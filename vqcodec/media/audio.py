@@ -21,7 +21,7 @@ from vqcodec.media.reading import open_input, seekable
 from vqcodec.metadata import Metadata
 
 MAX_CHANNELS = 255
-_SUFFIXES = {
+SUFFIXES = {
     ".wav": "WAV",
     ".flac": "FLAC",
     ".aif": "AIFF",
@@ -253,9 +253,9 @@ def storage(preferred: str, dtype: Any, wanted: str, target: str) -> tuple[str, 
 
     suffix = wanted.lower() if wanted.startswith(".") else f".{wanted.lower()}"
     available = soundfile.available_formats()
-    name = _SUFFIXES.get(suffix, wanted.upper())
+    name = SUFFIXES.get(suffix, wanted.upper())
     if name not in available:
-        known = ", ".join(s for s, f in _SUFFIXES.items() if f in available)
+        known = ", ".join(s for s, f in SUFFIXES.items() if f in available)
         what = f"{wanted!r} is no sound format that can be written" if wanted else "has no suffix"
         raise ParameterError(f"cannot write {target}: {what}; use one of {known}")
     if suffix == ".opus":

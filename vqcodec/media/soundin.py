@@ -31,6 +31,8 @@ class SoundInput:
     ----------
     name : str
         For messages.
+    format : str
+        As soundfile names it; empty for arrays.
     rate, channels : int
     frames : int or None
         None if it comes through a pipe and does not say.
@@ -44,6 +46,7 @@ class SoundInput:
     """
 
     name: str
+    format: str
     rate: int
     channels: int
     frames: int | None
@@ -109,8 +112,9 @@ def _of_audio(audio: Audio) -> SoundInput:
 
     name = audio.source.name if audio.source else "<array>"
     size = audio.source.bytes if audio.source else None
+    form = audio.source.format if audio.source else ""
     return SoundInput(
-        name, audio.rate, audio.channels, audio.frames, audio.subtype, audio.metadata, size,
+        name, form, audio.rate, audio.channels, audio.frames, audio.subtype, audio.metadata, size,
         True, blocks,
     )  # fmt: skip
 
@@ -131,7 +135,7 @@ class _Recorded:
 def _of_wave(file: BinaryIO, form: wave.WaveFormat) -> SoundInput:
     frames = None if form.size is None else form.size // (form.width * form.channels)
     return SoundInput(
-        "standard input", form.rate, form.channels, frames, form.subtype, Metadata(), None,
+        "standard input", "WAV", form.rate, form.channels, frames, form.subtype, Metadata(), None,
         False, lambda size: wave.read_blocks(file, form, size),
     )  # fmt: skip
 
@@ -159,7 +163,7 @@ def _of_file(source: Any, name: str, limits: Limits) -> Iterator[SoundInput]:
                 raise MediaError(f"{name} is truncated: {done} of {file.frames} frames are there")
 
         yield SoundInput(
-            name, file.samplerate, file.channels, file.frames, file.subtype,
+            name, file.format, file.samplerate, file.channels, file.frames, file.subtype,
             Metadata(text=text, cover=cover), size, True, blocks,
         )  # fmt: skip
 
