@@ -88,7 +88,7 @@ def lines(
             bottom - y.place(py) * (bottom - _TOP),
         )
 
-    parts = [_frame(x, y, height)]
+    parts = [frame(x, y, height)]
     for one in series:
         spots = [(*at(px, py), words) for px, py, words in one.points]
         if one.line and len(spots) > 1:
@@ -96,17 +96,21 @@ def lines(
                 f"{'L' if n else 'M'}{a:.1f} {b:.1f}" for n, (a, b, _) in enumerate(spots)
             )
             parts.append(f'<path class="line c{one.style}" d="{path}"/>')
-    for one in series:
+    for one in [*series[1:], *series[:1]]:  # the first series lies on top
         for a, b, words in ((*at(px, py), words) for px, py, words in one.points):
             label = escape(f"{one.name}, {words}" if words else one.name)
             parts.append(
                 f'<g class="mark c{one.style}" transform="translate({a:.1f} {b:.1f})">'
                 f"<title>{label}</title>{marker(one.style, 5.5 if one.line else 8)}</g>"
             )
-    legend = "".join(
-        f'<li><svg class="key" viewBox="-8 -8 16 16" aria-hidden="true"><g class="mark '
-        f'c{one.style}">{marker(one.style, 6)}</g></svg>{escape(one.name)}</li>'
-        for one in series
+    legend = (
+        ""
+        if len(series) < 2
+        else "".join(
+            f'<li><svg class="key" viewBox="-8 -8 16 16" aria-hidden="true"><g class="mark '
+            f'c{one.style}">{marker(one.style, 6)}</g></svg>{escape(one.name)}</li>'
+            for one in series
+        )
     )
     return f'<ul class="legend">{legend}</ul>' + figure("".join(parts), title, description, height)
 
@@ -123,7 +127,7 @@ def area(heights: Sequence[float], x_label: str, y_label: str, title: str, descr
         level = bottom - y.place(value) * (bottom - _TOP)
         path.append(f"L{_LEFT + number * step:.1f} {level:.1f}h{step:.2f}")
     path.append(f"V{bottom}Z")
-    inside = _frame(x, y, height) + f'<path class="area c0" d="{"".join(path)}"/>'
+    inside = frame(x, y, height) + f'<path class="area c0" d="{"".join(path)}"/>'
     return figure(inside, title, description, height)
 
 
@@ -145,7 +149,7 @@ def marker(style: int, size: float) -> str:
     return f'<circle r="{s:g}" class="open"/>'
 
 
-def _frame(x: Axis, y: Axis, height: int) -> str:
+def frame(x: Axis, y: Axis, height: int) -> str:
     """Return grid, ticks and labels of a chart."""
     right, bottom = WIDTH - _RIGHT, height - _BOTTOM
     parts = []

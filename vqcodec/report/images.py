@@ -95,7 +95,8 @@ def _viewer(subject: ImageSubject) -> str:
         )
         files = f'<label><span class="soft">File</span> <select>{choices}</select></label>'
     radios = "".join(
-        f'<label><input type="radio" name="view" value="{value}"{checked}><span>{label}</span></label>'
+        f'<label><input type="radio" name="view" value="{value}"{checked}>'
+        f"<span>{label}</span></label>"
         for value, label, checked in (
             ("both", "Both", " checked"), ("original", "Original", ""),
             ("coded", "Decoded", ""), ("error", "Error", ""),
@@ -134,7 +135,8 @@ original, right of it what the file decodes to. Zoom in to see pixels.</p>
 def _layer(kind: str, number: int | None, alt: str, address: str) -> str:
     version = f' data-version="{number}"' if number is not None else ""
     hidden = " hidden" if kind == "error" or number not in (None, 0) else ""
-    return f'<img class="{kind}"{version} alt="{escape(alt)}" src="{address}" draggable="false"{hidden}>'
+    words = f'{version} alt="{escape(alt)}" draggable="false"{hidden}'
+    return f'<img class="{kind}"{words} src="{address}">'
 
 
 def _scale(number: int, top: float) -> str:
@@ -233,7 +235,7 @@ def _chart(
         if one.size and not math.isinf(one.scores[metric])
     ]
     if mine:
-        series.append(Series("this report", sorted(mine), 0, line=False))
+        series.append(Series("files of this report", sorted(mine), 0, line=False))
     for number, (name, points) in enumerate(rivals.codecs().items()):
         spots = [
             (p.bytes * 8 / pixels, height(p.scores[metric]), f"{p.setting}, {human_bytes(p.bytes)}")

@@ -84,6 +84,6 @@ def facts(items: Sequence[tuple[str, str, str]]) -> str:
 def picture(address: str, alt: str, caption: str, kind: str = "") -> str:
     """Return a figure with a picture and a caption, which is HTML."""
     return (
-        f'<figure class="{kind}"><img src="{address}" alt="{escape(alt)}" loading="lazy">'
+        f'<figure class="{kind}"><img src="{address}" alt="{escape(alt)}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )

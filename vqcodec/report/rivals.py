@@ -9,8 +9,9 @@ out and named.
 from __future__ import annotations
 
 import io
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,14 +191,9 @@ def size_at(points: Sequence[Point], metric: str, value: float) -> float | None:
 
     Between two points the logarithm of the size is interpolated.
     """
-    for low, high in _pairs(points):
+    for low, high in itertools.pairwise(sorted(points, key=lambda point: point.bytes)):
         a, b = low.scores[metric], high.scores[metric]
         if a <= value <= b and a < b:
             part = (value - a) / (b - a)
             return float(low.bytes ** (1 - part) * high.bytes**part)
     return None
-
-
-def _pairs(points: Sequence[Point]) -> Iterator[tuple[Point, Point]]:
-    ordered = sorted(points, key=lambda point: point.bytes)
-    yield from zip(ordered, ordered[1:], strict=False)

@@ -101,7 +101,7 @@ def scores(names: Sequence[str], reports: Sequence[Mapping[str, Any]]) -> str:
                 cell = escape(shown(key, value, decimals, unit))
                 cells.append(cell + (f"<small>{escape(words)}</small>" if words else ""))
             rows.append([label, *cells])
-    return table(["Score", *map(escape, names)], rows, "Sizes and scores")
+    return table(["Score", *map(escape, names)], rows, "Each file against the original")
 
 
 _JUDGED = {"psnr", "ms_ssim", "ssim", "snr", "log_spectral_distance", "noise_to_mask"}
