@@ -371,3 +371,18 @@ class Decoder:
             tables = self._own or tables_of(shipped(MODELS[model]))
             self._coders[model] = Coder(self.rate, tables)
         return self._coders[model]
+
+
+def describe(header: bytes) -> dict[str, Any]:
+    """Return what a header says, for people; no codebook is needed.
+
+    Raises
+    ------
+    FormatError
+        The header is damaged.
+    """
+    reader = ByteReader(bytes(header), "audio header")
+    rate, channels, count = reader.varint(), reader.byte(), reader.byte()
+    if not RATES[0] <= rate <= RATES[1] or not 1 <= channels <= CHANNELS or count < 1:
+        raise FormatError("the audio header holds an illegal value")
+    return {"rate": rate, "channels": channels, "segment_frames": count * frame_size(rate)}
