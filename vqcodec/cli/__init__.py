@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from vqcodec.cli import compare, decode, encode, info, palette, tag, train
+from vqcodec.cli import compare, decode, encode, info, palette, report, tag, train
 from vqcodec.version import __version__
 
 _EPILOG = (
@@ -55,6 +55,7 @@ app.command("decode")(decode.decode)
 app.command("train")(train.train)
 app.command("palette")(palette.palette)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("info")(info.info)
 app.command("tag")(tag.tag)
 

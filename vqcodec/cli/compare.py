@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vqcodec.cli import options, streams
+from vqcodec.cli import options, pictures, streams
 from vqcodec.cli.console import Console, human_bytes, plain, shown
 from vqcodec.cli.status import Status, command, write_stdout
 
@@ -45,7 +45,10 @@ def compare(
         str, typer.Argument(help="What became of it: a .vqi or .vqa file, or an ordinary one.")
     ],
     codebook: options.CodebookFile = None,
+    save_error_image: pictures.ErrorImage = None,
+    save_codebook_image: pictures.CodebookImage = None,
     max_pixels: options.MaxPixels = None,
+    force: options.Force = False,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
     threads: options.Threads = None,
@@ -55,6 +58,8 @@ def compare(
         raise typer.BadParameter("standard input can be read only once")
     options.use_threads(threads)
     console = Console(quiet, as_json)
+    wanted = pictures.Pictures(save_error_image, save_codebook_image)
+    wanted.refuse_existing(force)
     limits = options.limits_of(max_pixels)
     book = options.load_codebook(codebook, limits)
     from vqcodec import api
@@ -62,6 +67,8 @@ def compare(
     with console.progress(shown(coded)) as progress:
         first, second = streams.read_source(original), streams.read_source(coded)
         report = api.compare(first, second, codebook=book, progress=progress, limits=limits)
+    if wanted:
+        wanted.draw(first, second, book, limits)
     if as_json:
         console.result({"original": original, "coded": coded, **report})
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqcodec.cli import batch, names, options, sounds, streams
+from vqcodec.cli import batch, names, options, pictures, sounds, streams
 from vqcodec.cli.console import Console, decibels, human_bytes, shown
 from vqcodec.cli.status import Status, command
 from vqcodec.errors import ParameterError
@@ -95,6 +95,8 @@ def encode(
         str | None,
         typer.Option(metavar="FILE", help="Write the image's own codebook here, kept outside."),
     ] = None,
+    save_error_image: pictures.ErrorImage = None,
+    save_codebook_image: pictures.CodebookImage = None,
     strip: Annotated[
         bool, typer.Option("--strip", help="Drop colour profile, EXIF and other metadata.")
     ] = False,
@@ -156,14 +158,20 @@ def encode(
     options.one_stdout(as_json, plan)
     if save_codebook and len(plan) > 1:
         raise ParameterError("--save-codebook wants a single input; train a shared one instead")
+    drawn = pictures.Pictures(save_error_image, save_codebook_image)
+    if drawn and len(plan) > 1:
+        raise ParameterError("pictures are drawn of a single input only")
     if dry_run:
         return console.rehearse(plan)
+    drawn.refuse_existing(force)
     if save_codebook:
         streams.refuse_existing(save_codebook, force)
     limits = options.limits_of(max_pixels)
     book = options.load_codebook(codebook, limits)
     console.warm_up()
-    work = _Encoder(wishes, limits, force or resume, skip_larger, verify, book, save_codebook)
+    work = _Encoder(
+        wishes, limits, force or resume, skip_larger, verify, book, save_codebook, drawn
+    )
     return batch.run(console, plan, work, processes=jobs, resume=resume, depends=[codebook])
 
 
@@ -183,6 +191,7 @@ class _Encoder:
     verify: bool
     codebook: Codebook | None
     save_codebook: str | None
+    drawn: pictures.Pictures
 
     def __call__(self, job: names.Job, console: Console) -> batch.Result:
         from vqcodec import api
@@ -234,6 +243,8 @@ class _Encoder:
             lambda path: write_atomically(path, data, decodes if self.verify else None),
             piped,
         )
+        if self.drawn:
+            self.drawn.draw(image, data, book, self.limits)
         if verified:
             notes.append(f"verified: it decodes to the samples of check {verified[0] or 0:08x}")
         console.note(notes)

@@ -31,7 +31,9 @@ def report(
     ] = None,
     others: Annotated[
         bool,
-        typer.Option("--others/--no-others", help="Compare with JPEG, WebP, AVIF; MP3, Vorbis, Opus."),
+        typer.Option(
+            "--others/--no-others", help="Compare with JPEG, WebP, AVIF; MP3, Vorbis, Opus."
+        ),
     ] = True,
     codebook: options.CodebookFile = None,
     max_pixels: options.MaxPixels = None,

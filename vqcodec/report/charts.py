@@ -59,8 +59,8 @@ class Axis:
     def ticks(self, most: int = 8) -> list[float]:
         """Return round values on the axis."""
         if self.logarithmic:
+            decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             for mantissas in ((1, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
-                decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)))
                 found = [m * 10.0**d for d in decades for m in mantissas]
                 found = [tick for tick in found if self.low <= tick <= self.high]
                 if len(found) <= most:

@@ -18,6 +18,7 @@ document.querySelectorAll("[data-viewer]").forEach((viewer) => {
     const factor = zoom || fitting();
     const x = (pane.scrollLeft + pane.clientWidth / 2) / (stage.offsetWidth || 1);
     const y = (pane.scrollTop + pane.clientHeight / 2) / (stage.offsetHeight || 1);
+    stage.style.maxWidth = "none";
     stage.style.width = `${width * factor}px`;
     stage.style.height = `${height * factor}px`;
     stage.classList.toggle("fine", factor > 1);
