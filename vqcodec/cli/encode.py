@@ -201,6 +201,8 @@ class _Encoder:
 
         streams.refuse_existing(job.target, self.force)
         if is_sound(sounds.head_of(job.source)):
+            if self.drawn:
+                raise ParameterError("pictures of errors and codebooks are drawn of images only")
             return sounds.encode(
                 job, console, self.wishes, self.limits, self.codebook, self.save_codebook,
                 self.skip_larger, self.verify,

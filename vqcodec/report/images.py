@@ -324,9 +324,13 @@ def _colors(subject: ImageSubject) -> str:
     pixels = subject.image.width * subject.image.height
     before = subject.colors
     parts = [f"<h3>Before: {_so_many(before.total)}</h3>"]
-    most = min(24, len(before.rgba))
+    most = len(before.rgba)
     if before.total > most:
-        parts.append(f'<p class="soft">The {most} most frequent of them.</p>')
+        most = min(32, most)
+        parts.append(
+            f'<p class="soft">Similar ones counted together; the {most} most frequent groups, '
+            "each by its mean.</p>"
+        )
     parts.append(_swatches(before, most, pixels))
     for one in subject.coded:
         if one.palette is not None:

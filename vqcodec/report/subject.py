@@ -106,7 +106,11 @@ def load_image_subject(
         step(progress, 0.5 + number / (2 * len(versions)), f"measuring {name}")
         done.append(_measured(name, source, image, samples, size, codebook, limits))
     reduced_to = any(one.palette is not None for one in done)
-    colors = count_colors(samples) if reduced_to else None
+    colors = None
+    if reduced_to:
+        colors = count_colors(samples)
+        if colors.total > MOST_SWATCHES:
+            colors = group_colors(samples)
     return ImageSubject(name_of(original), image, samples, size, done, colors)
 
 
@@ -175,7 +179,7 @@ def patch_planes(opened: Container, codebook: Codebook | None = None) -> list[Pl
     return planes
 
 
-def count_colors(samples: np.ndarray) -> Swatches:
+def count_colors(samples: np.ndarray, most: int | None = MOST_SWATCHES) -> Swatches:
     """Count the colours of a picture and return the most frequent ones."""
     from vqcodec.media.image import to_eight_bits
     from vqcodec.palette.histogram import count_colors as histogram_of
@@ -185,8 +189,21 @@ def count_colors(samples: np.ndarray) -> Swatches:
     if samples.shape[2] <= 2:
         samples = np.concatenate([samples[..., :1].repeat(3, 2), samples[..., 1:]], axis=2)
     histogram = histogram_of([np.ascontiguousarray(samples)])
-    order = np.argsort(-histogram.counts, kind="stable")[:MOST_SWATCHES]
+    order = np.argsort(-histogram.counts, kind="stable")[:most]
     return Swatches(histogram.rgba[order], histogram.counts[order], len(histogram))
+
+
+def group_colors(samples: np.ndarray) -> Swatches:
+    """Count similar colours together: cells of 32 levels side by side, shown by their mean."""
+    every = count_colors(samples, None)
+    cells = every.rgba >> 5
+    packed = cells @ np.array([512, 64, 8, 1], np.int64)
+    _, place = np.unique(packed, return_inverse=True)
+    counts = np.bincount(place, every.counts)
+    sums = [np.bincount(place, every.counts * every.rgba[:, c]) for c in range(4)]
+    means = (np.stack(sums, 1) / counts[:, None]).round().astype(np.uint8)
+    order = np.argsort(-counts, kind="stable")[:MOST_SWATCHES]
+    return Swatches(means[order], counts[order], every.total)
 
 
 def _few_colors(coded: np.ndarray, original: np.ndarray) -> bool:
