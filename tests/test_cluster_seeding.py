@@ -82,18 +82,23 @@ def test_colours_are_counted(dimensions, weighted):
     points = rng.integers(0, 256, (5000, dimensions)).astype(np.float32)
     points[::3] = points[0]
     weights = rng.uniform(size=5000) if weighted else None
-    counted = tally(points, weights)
-    assert (counted.points[counted.inverse] == points).all()
+    counted = tally(points, weights, 16)
     assert len(np.unique(counted.points, axis=0)) == len(counted.points)
-    expected = np.bincount(counted.inverse, weights)
-    np.testing.assert_allclose(counted.weights, expected)
+    some = rng.integers(0, 1 << 16, len(counted.points)).astype(np.int32)
+    labelled = counted.expand(some)
+    for i in range(0, 5000, 7):
+        (place,) = np.flatnonzero((counted.points == points[i]).all(axis=1))
+        assert labelled[i] == some[place]
+        mass = 1.0 if weights is None else weights
+        expected = ((points == points[i]).all(axis=1) * mass).sum()
+        assert counted.weights[place] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("value", [0.5, -1.0, 256.0])
 def test_what_is_no_colour_is_not_counted(value):
     points = np.zeros((3000, 3), np.float32)
     points[1234, 1] = value
-    assert tally(points, None) is None
+    assert tally(points, None, 16) is None
 
 
 def test_counted_colours_train_like_all_pixels():
@@ -105,3 +110,20 @@ def test_counted_colours_train_like_all_pixels():
     assert (counted.labels == shifted.labels).all()
     np.testing.assert_allclose(counted.centers, shifted.centers - 0.5, rtol=1e-9)
     assert counted.inertia == pytest.approx(shifted.inertia)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize("k", [1, 2, 5, 63, 250])
+def test_colours_find_their_nearest_codewords(dimensions, k):
+    rng = np.random.default_rng(k)
+    points = rng.normal(128, 40, (6000, dimensions)).clip(0, 255).round().astype(np.float32)
+    # Codewords on the grid make exact ties, of which the first one counts; some lie far outside.
+    codebook = rng.integers(-40, 300, (k, dimensions)) / rng.choice([1, 2, 3])
+    fit = fit_kmeans(points, k, init=codebook, max_iter=1, tol=0, empty="keep")
+    squares = ((points[:, None].astype(np.float64) - fit.centers) ** 2).sum(axis=2)
+    assert (fit.labels == squares.argmin(axis=1)).all()
+    assert fit.inertia == pytest.approx(squares.min(axis=1).sum())
+    first = ((points[:, None].astype(np.float64) - codebook) ** 2).sum(axis=2).argmin(axis=1)
+    for label in np.unique(first):
+        mean = points[first == label].mean(axis=0, dtype=np.float64)
+        np.testing.assert_allclose(fit.centers[label], mean, rtol=1e-12)

@@ -25,6 +25,8 @@ class Frame:
     @classmethod
     def of(cls, points: np.ndarray) -> Frame:
         """Choose the frame of `points`; integers stay integers in it."""
+        if points.dtype == np.uint8:
+            return cls(np.full(points.shape[1], 128.0), 2.0**-7)
         from vqcodec.cluster.sumkernels import column_ranges
 
         low, high, origin = column_ranges(points)
@@ -75,12 +77,18 @@ class NearestCodeword:
     ) -> np.ndarray:
         """Return the (stop - start,) int32 labels of ``points[start:stop]``.
 
-        `boxes` are the `vqcodec.cluster.kernels.bounding_boxes` of all points,
-        worth giving where neighbouring points are alike; labels do not depend on them.
+        Where `points` are counted colours, `boxes` are all their
+        `vqcodec.cluster.colours.bounding_boxes`.
         """
+        from vqcodec.cluster.colours import search_cells
         from vqcodec.cluster.kernels import search
 
         labels = np.empty(stop - start, np.int32)
+        if boxes is not None:
+            columns = np.zeros((3, len(self.codebook)))
+            columns[: points.shape[1]] = self._columns
+            search_cells(points, start, stop, boxes, columns, labels)
+            return labels
         search(
             points,
             start,
@@ -90,7 +98,6 @@ class NearestCodeword:
             *self._tiled,
             self._columns,
             self._penalty,
-            np.empty((0, 2, 0)) if boxes is None else boxes,
             labels,
         )
         return labels

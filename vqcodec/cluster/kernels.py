@@ -18,8 +18,6 @@ import numpy as np
 from vqcodec.cluster.microkernel import BLOCK, GROUP, UNREACHED, search_block
 from vqcodec.jit import njit
 
-NEIGHBOURS = 8  # blocks of points that share a short list of codewords
-
 
 def tile_codebook(
     codebook: np.ndarray, penalty: np.ndarray, origin: np.ndarray, scale: float
@@ -119,125 +117,25 @@ def _margins(vectors, best, margins):
         margins[p] = unit * (terms * largest + np.float32(3) * norm * reach) + tiny
 
 
-@njit(fastmath=True, error_model="numpy")
-def _keep_candidates(centre, half_width, count, columns, penalty, distances, spreads, candidates):
-    """List which of `count` codewords may be nearest to some point of a box; return how many.
-
-    With w nearest to the box's centre m, codeword c is out when the bisector of
-    c and w passes the box by: |m - c|² - |m - w|² > 2 Σ_j half_width_j |c_j - w_j|
-    (the filter of Kanungo et al. 2002).
-    """
-    for k in range(count):
-        distances[k] = penalty[k]
-    for j in range(columns.shape[0]):
-        for k in range(count):
-            difference = columns[j, k] - centre[j]
-            distances[k] += difference * difference
-    nearest = 0
-    for k in range(count):
-        if distances[k] < distances[nearest]:
-            nearest = k
-    for k in range(count):
-        spreads[k] = 0.0
-    for j in range(columns.shape[0]):
-        width, middle = 2.0 * half_width[j], columns[j, nearest]
-        for k in range(count):
-            spreads[k] += width * abs(columns[j, k] - middle)
-    # The last term is far above the rounding of the others.
-    lowest = distances[nearest]
-    kept = 0
-    for k in range(count):
-        candidates[kept] = k
-        kept += distances[k] - lowest <= spreads[k] + 1e-10 * (distances[k] + spreads[k])
-    return kept
-
-
 @njit(error_model="numpy")
-def _shortlist(boxes, columns, penalty, distances, spreads, few_columns, few_penalty, shortlist):
-    """Set aside the codewords that may be nearest anywhere in some boxes; return how many."""
-    dimensions = columns.shape[0]
-    centre, half_width = np.empty(dimensions), np.empty(dimensions)
-    for j in range(dimensions):
-        low, high = np.inf, -np.inf
-        for b in range(boxes.shape[0]):
-            low = min(low, boxes[b, 0, j] - boxes[b, 1, j])
-            high = max(high, boxes[b, 0, j] + boxes[b, 1, j])
-        centre[j], half_width[j] = 0.5 * (low + high), 0.5 * (high - low)
-    count = _keep_candidates(
-        centre, half_width, columns.shape[1], columns, penalty, distances, spreads, shortlist
-    )
-    for i in range(count):
-        few_penalty[i] = penalty[shortlist[i]]
-        for j in range(dimensions):
-            few_columns[j, i] = columns[j, shortlist[i]]
-    return count
-
-
-@njit(error_model="numpy")
-def _gather(tiles, bias, candidates, few_tiles, few_bias):
-    """Lay out the tiles of some codewords only; return the number of groups."""
-    groups = -(-candidates.shape[0] // GROUP)
-    for i in range(groups * GROUP):
-        group, lane = i // GROUP, i % GROUP
-        if i < candidates.shape[0]:
-            from_group, from_lane = candidates[i] // GROUP, candidates[i] % GROUP
-            few_bias[group, lane] = bias[from_group, from_lane]
-            for j in range(tiles.shape[1]):
-                few_tiles[group, j, lane] = tiles[from_group, j, from_lane]
-        else:
-            few_bias[group, lane] = UNREACHED
-            for j in range(tiles.shape[1]):
-                few_tiles[group, j, lane] = 0.0
-    return groups
-
-
-@njit(error_model="numpy")
-def search(points, start, stop, origin, scale, tiles, bias, rows, columns, penalty, boxes, labels):
+def search(points, start, stop, origin, scale, tiles, bias, rows, columns, penalty, labels):
     """Write the nearest codewords of ``points[start:stop]`` to ``labels[:stop - start]``.
 
-    `boxes` (blocks, 2, d) holds the centre and half-width of each block of points
-    where blocks are compact, and is empty where they are not.
     Returns how many points had to be searched in float64.
     """
-    count, dimensions = columns.shape[1], points.shape[1]
+    dimensions = points.shape[1]
     vectors = np.zeros((dimensions, BLOCK), np.float32)
     best, second = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     margins, index = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
-    values, spreads = np.empty(count), np.empty(count)
     screened = np.empty(rows.shape[1], np.float32)
-    candidates = np.arange(count + 1).astype(np.int32)
-    few_tiles, few_bias = tiles, bias
-    few_columns, few_penalty = columns, penalty
-    if boxes.shape[0] > 0:
-        few_tiles, few_bias = np.empty_like(tiles), np.empty_like(bias)
-        few_columns, few_penalty = np.empty_like(columns), np.empty_like(penalty)
-    shortlist, listed = candidates.copy(), 0
-    groups = tiles.shape[0]
     unsure = 0
     for first in range(start, stop, BLOCK):
         size = min(BLOCK, stop - first)
-        if boxes.shape[0] > 0:
-            block = first // BLOCK
-            if (first - start) % (NEIGHBOURS * BLOCK) == 0:
-                together = boxes[block : block + NEIGHBOURS]
-                listed = _shortlist(
-                    together, columns, penalty, values, spreads, few_columns, few_penalty, shortlist
-                )
-            centre, half_width = boxes[block, 0], boxes[block, 1]
-            kept = _keep_candidates(
-                centre, half_width, listed, few_columns, few_penalty, values, spreads, candidates
-            )
-            for i in range(kept):
-                candidates[i] = shortlist[candidates[i]]
-            if kept == 1:
-                labels[first - start : first - start + size] = candidates[0]
-                continue
-            groups = _gather(tiles, bias, candidates[:kept], few_tiles, few_bias)
         _pack(points[first : first + size], origin, scale, vectors)
-        search_block(vectors, few_tiles, few_bias, groups, dimensions, best, second, index)
+        search_block(vectors, tiles, bias, tiles.shape[0], dimensions, best, second, index)
         _margins(vectors, best, margins)
         for p in range(size):
-            label = candidates[index[p]]
+            label = index[p]
             if not second[p] - best[p] > margins[p]:
                 _screen(vectors, p, rows, bias, screened)
                 limit = best[p] + margins[p]
@@ -245,18 +143,3 @@ def search(points, start, stop, origin, scale, tiles, bias, rows, columns, penal
                 unsure += 1
             labels[first - start + p] = label
     return unsure
-
-
-@njit(error_model="numpy")
-def bounding_boxes(points):
-    """Return (blocks, 2, d) float64: the centre and the half-width of every block of points."""
-    blocks = -(-points.shape[0] // BLOCK)
-    boxes = np.empty((blocks, 2, points.shape[1]))
-    for block in range(blocks):
-        first, stop = block * BLOCK, min((block + 1) * BLOCK, points.shape[0])
-        for j in range(points.shape[1]):
-            low = high = np.float64(points[first, j])
-            for i in range(first + 1, stop):
-                low, high = min(low, points[i, j]), max(high, points[i, j])
-            boxes[block, 0, j], boxes[block, 1, j] = 0.5 * (low + high), 0.5 * (high - low)
-    return boxes

@@ -145,14 +145,14 @@ def train(
 
     With fewer distinct points than codewords some clusters of the result are empty.
     """
-    from vqcodec.cluster.kernels import bounding_boxes
+    from vqcodec.cluster.colours import bounding_boxes
     from vqcodec.cluster.tally import tally
 
-    distinct = tally(points, weights)
+    distinct = tally(points, weights, k)
     boxes = None
     if distinct is not None:
         points, weights = distinct.points, distinct.weights
-        boxes = bounding_boxes(points) if distinct.ordered else None
+        boxes = bounding_boxes(points) if points.dtype == np.uint8 else None
     frame = Frame.of(points)
     threshold = tol * mean_variance(points, weights, frame.origin) if tol else 0.0
     best: Fit | None = None
@@ -225,17 +225,17 @@ def lloyd(
             break
     for _ in range(len(centers) + 1):
         nearest = NearestCodeword(centers, frame)
-        labels, counts, inertia = _measured(nearest, points, weights, boxes)
+        counts, inertia = _measured(nearest, points, weights, boxes, sums.labels)
         if empty != "repair" or counts.all():
             break
         # The last step may have emptied a cluster that there is no further step to fill.
         vacant = np.flatnonzero(counts == 0)
-        worst = _worst_served(nearest, points, weights, labels, len(vacant))
+        worst = _worst_served(nearest, points, weights, sums.labels, len(vacant))
         if len(worst) == 0:
             break
         centers = centers.copy()
         centers[vacant[: len(worst)]] = points[worst]
-    return Fit(centers, labels, inertia, iterations, counts, converged)
+    return Fit(centers, sums.labels, inertia, iterations, counts, converged)
 
 
 def _worst_served(
@@ -258,12 +258,12 @@ def _measured(
     points: np.ndarray,
     weights: np.ndarray | None,
     boxes: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return the labels, the weights of the clusters and the squared error of a codebook."""
+    labels: np.ndarray,
+) -> tuple[np.ndarray, float]:
+    """Set `labels`; return the weights of the clusters and the squared error of a codebook."""
     from vqcodec.cluster.parallel import chunk_ranges, run_chunks
     from vqcodec.cluster.sumkernels import measure
 
-    labels = np.empty(len(points), np.int32)
     mass = np.empty(0) if weights is None else weights
 
     def work(_: int, start: int, stop: int) -> tuple[np.ndarray, float]:
@@ -274,7 +274,7 @@ def _measured(
 
     parts = run_chunks(work, chunk_ranges(len(points)))
     counts = np.sum([counts for counts, _ in parts], axis=0)
-    return labels, counts, float(sum(error for _, error in parts))
+    return counts, float(sum(error for _, error in parts))
 
 
 def improve(

@@ -56,9 +56,11 @@ def seed_codebook(
             )
             codebook = points[chosen].astype(np.float64)
         else:
+            points = points.astype(np.float32) if points.dtype == np.uint8 else points
             codebook = _WAYS[init](points, min(k, available), weights, generator)
         return np.resize(codebook, (k, points.shape[1]))
     if callable(init):
+        points = points.astype(np.float32) if points.dtype == np.uint8 else points
         init = init(points, k, generator)
     codebook = as_codebook(init, points.shape[1], "init")
     if len(codebook) != k:
@@ -112,17 +114,25 @@ def plus_plus_indices(
 ) -> np.ndarray:
     """Return the (k,) indices of the points that greedy k-means++ chooses."""
     from vqcodec.cluster.parallel import run_chunks
-    from vqcodec.cluster.seedkernels import LANES, locate, lower, pack, potentials
+    from vqcodec.cluster.seedkernels import LANES, LONG, copy_blocks, locate, lower, potentials
 
     trials = trials or 2 + int(np.log(k))
     frame = Frame.of(points)
-    blocks = pack(points, frame.origin.astype(points.dtype), points.dtype.type(frame.scale))
-    mass = np.zeros((len(blocks), LANES), np.float32)
-    mass.reshape(-1)[: len(points)] = 1.0 if weights is None else weights / weights.max()
-    nearest = np.ones_like(mass)
-    step = max(64, -(-len(blocks) // 32))
-    ranges = [(b, min(b + step, len(blocks))) for b in range(0, len(blocks), step)]
-    shares = np.array([mass[first:stop].sum(dtype=np.float64) for first, stop in ranges])
+    kind = np.float64 if points.dtype == np.float64 else np.float32
+    origin, scale = frame.origin.astype(kind), kind(frame.scale)
+    count = -(-len(points) // LANES)
+    blocks = np.empty((0, points.shape[1], LANES), np.float32)
+    if points.shape[1] >= LONG:
+        blocks = copy_blocks(points, origin, scale)
+    mass = np.zeros((0 if weights is None else count, LANES), np.float32)
+    if weights is not None:
+        np.divide(weights, weights.max(), out=mass.reshape(-1)[: len(points)], casting="same_kind")
+    nearest = np.zeros((count, LANES), np.float32)
+    nearest.reshape(-1)[: len(points)] = 1.0
+    step = max(64, -(-count // 32))
+    ranges = [(b, min(b + step, count)) for b in range(0, count, step)]
+    first = nearest if weights is None else mass
+    shares = np.array([first[b:stop].sum(dtype=np.float64) for b, stop in ranges])
 
     def draw(count: int) -> np.ndarray:
         ends = np.cumsum(shares)
@@ -136,33 +146,33 @@ def plus_plus_indices(
         return chosen
 
     def vector(index: int) -> np.ndarray:
-        return blocks[index // LANES, :, index % LANES]
+        return ((points[index] - origin) * scale).astype(np.float32)
 
     def best_of(candidates: np.ndarray) -> int:
         vectors = np.array([vector(i) for i in candidates])
 
         def work(_: int, first: int, stop: int) -> np.ndarray:
-            return potentials(blocks, first, stop, mass, nearest, vectors)
+            return potentials(points, origin, scale, blocks, first, stop, mass, nearest, vectors)
 
         return int(candidates[np.sum(run_chunks(work, ranges), axis=0).argmin()])
 
     def join(newest: np.ndarray) -> np.ndarray:
         def work(_: int, first: int, stop: int) -> float:
-            return lower(blocks, first, stop, mass, nearest, newest)
+            return lower(points, origin, scale, blocks, first, stop, mass, nearest, newest)
 
         return np.array(run_chunks(work, ranges))
 
     chosen = np.empty(k, np.int64)
     chosen[0] = draw(1)[0]
-    nearest[:] = np.inf
-    shares = join(vector(chosen[0]).copy())
+    nearest.reshape(-1)[: len(points)] = np.inf
+    shares = join(vector(chosen[0]))
     for n in range(1, k):
         if not shares.sum() > 0:  # fewer distinct points than codewords
             chosen[n:] = np.resize(chosen[:n], k - n)
             break
         candidates = draw(trials)
         chosen[n] = best_of(candidates) if trials > 1 else candidates[0]
-        shares = join(vector(chosen[n]).copy())
+        shares = join(vector(chosen[n]))
         if progress:
             progress.report(n / k, f"{n} of {k} codewords seeded")
     return chosen

@@ -1,5 +1,10 @@
 # mypy: disable-error-code="no-untyped-def"
-"""Kernels of k-means++: how much each candidate would lower the distortion."""
+"""Kernels of k-means++: how much each candidate would lower the distortion.
+
+Points are worked on in blocks laid out for SIMD. A copy of all of them in this
+layout is worth its memory where vectors are long; short ones are laid out anew
+in each pass.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +13,35 @@ import numpy as np
 from vqcodec.jit import njit
 
 LANES = 96  # points side by side; sums go by lane, so that they round alike on every machine
+LONG = 4  # dimensions from which on a copy is worth its memory
 
 
 @njit(error_model="numpy")
-def pack(points, origin, scale):
-    """Lay points out as (blocks, d, LANES) float32; the last block repeats the last point."""
-    count, dimensions = points.shape
-    blocks = np.empty((-(-count // LANES), dimensions, LANES), np.float32)
-    for b in range(blocks.shape[0]):
-        for p in range(LANES):
-            i = min(b * LANES + p, count - 1)
+def lay_out(points, b, origin, scale, block):
+    """Lay block `b` of the points out as (d, LANES) float32; the last point fills it up."""
+    dimensions = points.shape[1]
+    first = np.uint64(b * LANES)
+    if (b + 1) * LANES > points.shape[0]:
+        last = points.shape[0] - 1
+        for j in range(dimensions):
+            for p in range(LANES):
+                block[j, p] = (points[min(b * LANES + p, last), j] - origin[j]) * scale
+    elif dimensions <= 8:
+        for j in range(dimensions):
+            for p in range(np.uint64(LANES)):
+                block[j, p] = (points[first + p, j] - origin[j]) * scale
+    else:  # the rows are too far apart to be read down the columns
+        for p in range(np.uint64(LANES)):
             for j in range(dimensions):
-                blocks[b, j, p] = (points[i, j] - origin[j]) * scale
+                block[j, p] = (points[first + p, j] - origin[j]) * scale
+
+
+@njit(error_model="numpy")
+def copy_blocks(points, origin, scale):
+    """Return all points as (blocks, d, LANES) float32."""
+    blocks = np.empty((-(-points.shape[0] // LANES), points.shape[1], LANES), np.float32)
+    for b in range(blocks.shape[0]):
+        lay_out(points, b, origin, scale, blocks[b])
     return blocks
 
 
@@ -35,32 +57,48 @@ def _distances(block, candidate, sums):
 
 
 @njit(fastmath={"nnan", "nsz", "contract"}, error_model="numpy")
-def potentials(blocks, first, stop, mass, nearest, candidates):
+def potentials(points, origin, scale, blocks, first, stop, mass, nearest, candidates):
     """Return the distortion of some blocks of points if each candidate joined the codewords.
 
-    `nearest` and `mass` (blocks, LANES) hold the squared distances to the
-    codewords so far and the weights, zero in lanes without a point.
+    `nearest` (blocks, LANES) holds the squared distances to the codewords so far,
+    zero in lanes without a point, and `mass` the weights, if there are any;
+    `blocks` is empty where points are to be laid out here.
     """
     totals = np.zeros((candidates.shape[0], LANES))
     sums = np.empty(LANES, np.float32)
+    block = np.empty((points.shape[1], LANES), np.float32)
     for b in range(first, stop):
+        if blocks.shape[0] > 0:
+            block = blocks[b]
+        else:
+            lay_out(points, b, origin, scale, block)
         for t in range(candidates.shape[0]):
-            _distances(blocks[b], candidates[t], sums)
-            for p in range(LANES):
-                totals[t, p] += mass[b, p] * min(sums[p], nearest[b, p])
+            _distances(block, candidates[t], sums)
+            if mass.shape[0] > 0:
+                for p in range(LANES):
+                    totals[t, p] += mass[b, p] * min(sums[p], nearest[b, p])
+            else:
+                for p in range(LANES):
+                    totals[t, p] += min(sums[p], nearest[b, p])
     return totals.sum(axis=1)
 
 
 @njit(fastmath={"nnan", "nsz", "contract"}, error_model="numpy")
-def lower(blocks, first, stop, mass, nearest, candidate):
+def lower(points, origin, scale, blocks, first, stop, mass, nearest, candidate):
     """Let a candidate join the codewords; return the distortion of these blocks."""
     totals = np.zeros(LANES)
     sums = np.empty(LANES, np.float32)
+    block = np.empty((points.shape[1], LANES), np.float32)
     for b in range(first, stop):
-        _distances(blocks[b], candidate, sums)
+        if blocks.shape[0] > 0:
+            block = blocks[b]
+        else:
+            lay_out(points, b, origin, scale, block)
+        _distances(block, candidate, sums)
         for p in range(LANES):
             nearest[b, p] = min(sums[p], nearest[b, p])
-            totals[p] += mass[b, p] * nearest[b, p]
+        for p in range(LANES):
+            totals[p] += mass[b, p] * nearest[b, p] if mass.shape[0] > 0 else nearest[b, p]
     return totals.sum()
 
 
@@ -73,7 +111,8 @@ def locate(mass, nearest, first, stop, target):
     running, last = 0.0, first * LANES
     for b in range(first, stop):
         for p in range(LANES):
-            potential = np.float64(mass[b, p]) * nearest[b, p]
+            weight = np.float64(mass[b, p]) if mass.shape[0] > 0 else 1.0
+            potential = weight * nearest[b, p]
             if potential > 0.0:
                 running += potential
                 last = b * LANES + p

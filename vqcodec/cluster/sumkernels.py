@@ -10,6 +10,8 @@ import numpy as np
 
 from vqcodec.jit import njit
 
+_STRETCH = 32  # points that are passed by together if none of them changed
+
 
 @njit(error_model="numpy")
 def _squared_distance(points, i, codebook, k):
@@ -31,10 +33,11 @@ def squared_distances(points, start, codebook, labels, distances):
 def measure(points, start, codebook, labels, weights, counts):
     """Return the squared error of points from ``start`` on; add their weights to `counts`."""
     inertia = 0.0
-    for i in range(labels.shape[0]):
-        weight = weights[start + i] if weights.shape[0] > 0 else 1.0
-        inertia += weight * _squared_distance(points, start + i, codebook, labels[i])
-        counts[labels[i]] += weight
+    for i in range(np.uint64(labels.shape[0])):
+        at = np.uint64(start) + i
+        weight = weights[at] if weights.shape[0] > 0 else 1.0
+        inertia += weight * _squared_distance(points, at, codebook, np.uint64(labels[i]))
+        counts[np.uint64(labels[i])] += weight
     return inertia
 
 
@@ -45,20 +48,29 @@ def move(points, start, origin, weights, labels, new_labels, sums, counts):
     `labels` (negative: in no cluster yet) becomes `new_labels`; returns how many changed.
     """
     changed = 0
-    for i in range(new_labels.shape[0]):
-        old, new = labels[start + i], new_labels[i]
-        if old == new:
+    for first in range(0, new_labels.shape[0], _STRETCH):
+        stop = min(first + _STRETCH, new_labels.shape[0])
+        differing = 0
+        for i in range(np.uint64(first), np.uint64(stop)):
+            differing += labels[np.uint64(start) + i] != new_labels[i]
+        if differing == 0:
             continue
-        changed += 1
-        labels[start + i] = new
-        weight = weights[start + i] if weights.shape[0] > 0 else 1.0
-        counts[new] += weight
-        for j in range(points.shape[1]):
-            sums[new, j] += weight * (points[start + i, j] - origin[j])
-        if old >= 0:
-            counts[old] -= weight
+        changed += differing
+        for i in range(np.uint64(first), np.uint64(stop)):
+            at = np.uint64(start) + i
+            old, new = labels[at], new_labels[i]
+            if old == new:
+                continue
+            labels[at] = new
+            weight = weights[at] if weights.shape[0] > 0 else 1.0
+            counts[np.uint64(new)] += weight
+            if old >= 0:
+                counts[np.uint64(old)] -= weight
             for j in range(points.shape[1]):
-                sums[old, j] -= weight * (points[start + i, j] - origin[j])
+                moved = weight * (points[at, j] - origin[j])
+                sums[np.uint64(new), j] += moved
+                if old >= 0:
+                    sums[np.uint64(old), j] -= moved
     return changed
 
 
