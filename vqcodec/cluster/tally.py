@@ -77,7 +77,7 @@ class ColourTally:
     before: np.ndarray
 
     def expand(self, labels: np.ndarray) -> np.ndarray:
-        """Return the labels of the original points; they take the place of `codes`."""
+        """Return the labels of the original points, once: they take the place of `codes`."""
         _collect(labels, self.dealt, self.ends, self.before, self.codes)
         return self.codes
 
@@ -186,9 +186,9 @@ def _deal(codes, ends, dealt):
         at[b] = ends[b - 1]
     for i in range(np.uint64(codes.shape[0])):
         code = np.uint32(codes[i])
-        b = code >> np.uint32(15)
-        dealt[at[b]] = code & np.uint32(_BIN_CODES - 1)
-        at[b] += np.uint32(1)
+        place = code >> np.uint32(15)
+        dealt[at[place]] = code & np.uint32(_BIN_CODES - 1)
+        at[place] += np.uint32(1)
 
 
 @njit
@@ -269,6 +269,6 @@ def _collect(labels, dealt, ends, before, codes):
         for i in range(np.uint64(first), np.uint64(ends[b])):
             dealt[i] = labels[np.uint64(before[b]) + dealt[i]]
     for i in range(np.uint64(codes.shape[0])):
-        b = np.uint32(codes[i]) >> np.uint32(15)
-        codes[i] = dealt[at[b]]
-        at[b] += np.uint32(1)
+        place = np.uint32(codes[i]) >> np.uint32(15)
+        codes[i] = dealt[at[place]]
+        at[place] += np.uint32(1)
