@@ -16,6 +16,7 @@ from vqcodec.codebook import Codebook
 
 FOLDER = make.FOLDER
 IMAGES = [name for name in make.known() if re.match(r"(patch|palette)-.*\.vqi", name)]
+FRAMES = [name for name in make.known() if re.match(r"frames-.*\.vqa", name)]
 BOOKS = [name for name in make.known() if name.endswith(".vqcb")]
 
 
@@ -36,6 +37,13 @@ def test_images_decode_alike(name):
     found = decoded(name)
     np.testing.assert_array_equal(found, expected)
     assert found.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_frames_decode_alike(name):
+    codebook = Codebook.load(FOLDER / "frames.vqcb") if "external" in name else None
+    expected = vqcodec.decode((FOLDER / name).read_bytes(), codebook=codebook).samples
+    np.testing.assert_array_equal(decoded(name), np.rint(expected * 32768))
 
 
 @pytest.mark.parametrize("name", BOOKS)
