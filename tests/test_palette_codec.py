@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import vqcodec
 from vqcodec import container
 from vqcodec.codebook import Codebook
 from vqcodec.container import Chunk, Kind, Limits, open_container, pack_varint
@@ -126,6 +127,14 @@ def test_indices_beyond_the_palette_are_refused():
     stream = indexcoder.encode_indices(picture(4, 9, 9).indices, 4)
     with pytest.raises(FormatError, match="outside its palette"):
         codec.decode(open_container(crafted(head(9, 9, 3), GOOD_PALETTE, stream)))
+
+
+def test_names_of_codebooks_are_refused():
+    data = container.pack(
+        Kind.PALETTE, head(5, 5, 3), [Chunk("P", GOOD_PALETTE), Chunk("I", b""), Chunk("R", b"x")]
+    )
+    with pytest.raises(FormatError, match="'R'"):
+        vqcodec.decode(data)
 
 
 def test_limits_are_kept():

@@ -268,6 +268,8 @@ def _codebook_for(
     if isinstance(source, str | os.PathLike):
         places.insert(0, Path(source).parent)
     identity = image_codec(container).wanted_codebook(container)
+    if identity is None:
+        return None
     return find_codebook(identity, list(dict.fromkeys(places)), limits)
 
 

@@ -132,6 +132,11 @@ def palette_of(opened: Container, limits: Limits = DEFAULT_LIMITS) -> Palette:
     return _unpack_palette(opened.one("P"), _header(opened, limits)[2])
 
 
+def wanted_codebook(opened: Container) -> bytes | None:
+    """Return None: these files hold their palette, and one that names another is refused."""
+    return None
+
+
 def describe(opened: Container, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return what a palette file says of itself."""
     width, height, colors = _header(opened, limits)
