@@ -14,6 +14,11 @@ SIDE = 64
 _SIGMA = 1.9
 
 
+def ranks(count: int) -> np.ndarray:
+    """Return ranks below `count`, equally often, as an int32 array that tiles the plane."""
+    return mask() * count // SIDE**2 if count > 1 else np.zeros((1, 1), np.int32)
+
+
 @functools.cache
 def mask(side: int = SIDE) -> np.ndarray:
     """Return the ranks 0 to ``side**2 - 1`` as a (side, side) int32 array that tiles the plane."""

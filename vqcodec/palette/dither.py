@@ -56,7 +56,7 @@ def nearest_all(
 
 
 @njit
-def _place(
+def place(
     red: float, green: float, blue: float, alpha: float, metric: np.ndarray, point: np.ndarray
 ) -> None:
     """Put the point of a straight colour into ``point[0]``.
@@ -166,7 +166,7 @@ def diffuse(
                 found = int(table[cell])
                 if found < 0:
                     i, j, m = 4 * i + 1, 4 * j + 1, 4 * m + 1
-                    _place(level[i], level[j], level[m], F(1), metric, point)
+                    place(level[i], level[j], level[m], F(1), metric, point)
                     found = int(nearest(point, 0, centers, near, gaps, k))
                     table[cell] = found
                 k = found
@@ -175,7 +175,7 @@ def diffuse(
                 i = np.int64(r * part + half)
                 j = np.int64(g * part + half)
                 m = np.int64(b * part + half)
-                _place(metric[0, i], metric[0, j], metric[0, m], a / top, metric, point)
+                place(metric[0, i], metric[0, j], metric[0, m], a / top, metric, point)
                 k = int(nearest(point, 0, centers, near, gaps, k))
             out[y, x] = k
             r -= entries[k, 0]

@@ -139,12 +139,19 @@ def group_cells(histogram: Histogram, points: np.ndarray, wanted: int) -> tuple[
         used[codes] = True
         if np.count_nonzero(used) >= wanted:
             break
+    return group(codes, points, histogram.counts)
+
+
+def group(codes: np.ndarray, points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Group weighted points by their codes; return what `group_cells` returns."""
+    used = np.zeros(int(codes.max()) + 1, bool)
+    used[codes] = True
     cells = (np.cumsum(used, dtype=np.int32) - 1)[codes]
-    weights = np.bincount(cells, histogram.counts)
-    means = np.empty((len(weights), 4), np.float32)
+    mass = np.bincount(cells, weights)
+    means = np.empty((len(mass), 4), np.float32)
     for c in range(4):
-        means[:, c] = np.bincount(cells, histogram.counts * points[:, c]) / weights
-    return cells, means, weights.astype(np.float32)
+        means[:, c] = np.bincount(cells, weights * points[:, c]) / mass
+    return cells, means, mass.astype(np.float32)
 
 
 def _cell_codes(histogram: Histogram, bits: int) -> np.ndarray:

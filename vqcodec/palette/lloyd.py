@@ -103,12 +103,23 @@ def find_neighbours(
     Every row of `near` holds all the other centres, the listed ones first; they are
     visited in the order of the last time, so that there is little left to sort.
     """
-    for k in range(centers.shape[0]):
+    n = centers.shape[0]
+    columns = np.empty((4, n), np.float32)
+    for k in range(n):
+        for c in range(4):
+            columns[c, k] = centers[k, c]
+    row = np.empty(n, np.float32)
+    for k in range(n):
+        a, b, c, d = centers[k, 0], centers[k, 1], centers[k, 2], centers[k, 3]
+        for j in range(np.uint64(n)):
+            e, f = columns[0, j] - a, columns[1, j] - b
+            g, h = columns[2, j] - c, columns[3, j] - d
+            row[j] = e * e + f * f + g * g + h * h
         count = 0
         limit = F(4.0001) * reach[k] * reach[k]
-        for place in range(centers.shape[0] - 1):
+        for place in range(n - 1):
             j = near[k, place]
-            gap = distance(centers, k, centers, j)
+            gap = row[j]
             if gap < limit or count < least or (least > 0 and gap < gaps[k, least - 1]):
                 near[k, place] = near[k, count]
                 rank = count

@@ -9,8 +9,6 @@ from vqcodec.palette import bluenoise, dither
 from vqcodec.palette.histogram import Histogram
 from vqcodec.palette.space import WHITE, Space, alpha_weight, to_points
 
-_NO_RANKS = np.zeros((1, 1), np.int32)
-
 
 class Matcher:
     """A palette made ready for the search of nearest entries.
@@ -41,10 +39,14 @@ def sorted_neighbours(centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     gaps = np.zeros((len(centers), len(centers)), np.float32)
     for c in range(4):
         gaps += (centers[:, None, c] - centers[None, :, c]) ** 2
-    np.fill_diagonal(gaps, -1.0)
-    near = np.argsort(gaps, axis=1, kind="stable").astype(np.int32)
-    gaps = np.take_along_axis(gaps, near, axis=1)
-    return np.ascontiguousarray(near[:, 1:]), np.ascontiguousarray(gaps[:, 1:])
+    np.fill_diagonal(gaps, 0.0)
+    # The bits of floats from 0 on sort as integers do; with the numbers behind them, one
+    # plain sort is several times as fast as an indirect one.
+    keys = gaps.view(np.uint32).astype(np.uint64) << 32 | np.arange(len(centers), dtype=np.uint64)
+    keys[np.diag_indices(len(centers))] = 0
+    keys.sort(axis=1)
+    near = (keys[:, 1:] & 0xFFFFFFFF).astype(np.int32)
+    return near, (keys[:, 1:] >> 32).astype(np.uint32).view(np.float32)
 
 
 def paint(image: np.ndarray, histogram: Histogram, lists: np.ndarray) -> np.ndarray:
@@ -56,9 +58,7 @@ def paint(image: np.ndarray, histogram: Histogram, lists: np.ndarray) -> np.ndar
     slots = np.full(1 << max(4, (2 * len(histogram)).bit_length()), -1, np.int32)
     dither.hash_fill(histogram.packed, slots)
     out = np.empty(image.shape[:2], np.uint8)
-    m = lists.shape[1]
-    ranks = _NO_RANKS if m == 1 else bluenoise.mask() * m // bluenoise.SIDE**2
-    dither.paint(image, histogram.packed, slots, lists, ranks.astype(np.int32), out)
+    dither.paint(image, histogram.packed, slots, lists, bluenoise.ranks(lists.shape[1]), out)
     return out
 
 
@@ -85,7 +85,7 @@ class Diffuser:
         opaque = np.flatnonzero(matcher.rgba[:, 3] == 255)
         levels = matcher.rgba[opaque, :3].astype(np.int64) >> 2
         self.exact[levels @ [1 << 12, 1 << 6, 1]] = opaque
-        self.metric = _cell_metric(matcher.space)
+        self.metric = kernel_metric(matcher.space)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the indices (height, width) uint8 of an image (height, width, 3 or 4)."""
@@ -98,7 +98,7 @@ class Diffuser:
         return out
 
 
-def _cell_metric(space: Space) -> np.ndarray:
+def kernel_metric(space: Space) -> np.ndarray:
     """Return what the dithering kernel needs to turn a lookup cell into a point."""
     levels = np.arange(256) / 255
     metric = np.zeros((9, 256), np.float32)

@@ -22,10 +22,10 @@ import numpy as np
 
 from vqcodec.palette import lloyd, reduce
 
-BOXES = 256  # before the merges, at least; or twice the colours wanted
+BOXES = 128  # before the merges, at least; or twice the colours wanted
 FIRST_STEPS = 20
 SWAP_STEPS = 2
-FAILURES = 8  # fruitless rounds in a row that end the search
+FAILURES = 20  # fruitless rounds in a row that end the search
 
 
 class Clusters:

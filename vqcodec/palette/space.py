@@ -57,16 +57,17 @@ def to_points(rgba: np.ndarray, space: Space, premultiply: bool = True) -> np.nd
 
 
 def _fill(points: np.ndarray, rgba: np.ndarray, space: Space, premultiply: bool) -> None:
-    levels = np.arange(256, dtype=np.uint8)
     if space is Space.OKLAB:
-        linear = color.srgb_to_linear(levels).astype(np.float32)
+        linear = color.srgb_to_linear(np.arange(256, dtype=np.uint8)).astype(np.float32)
         points[:, :3] = color.linear_to_oklab(linear[rgba[:, :3]])
+        alpha = rgba[:, 3:] / np.float32(255)
     else:
-        points[:, :3] = (levels / np.float32(255))[rgba[:, :3]]
-    alpha = rgba[:, 3:] / np.float32(255)
+        np.multiply(rgba, np.float32(1 / 255), out=points)
+        alpha = points[:, 3:].copy()
     if premultiply:
         points[:, :3] -= (WHITE[space] / 2).astype(np.float32)
-        points[:, :3] *= alpha
+        if alpha.min(initial=1) < 1:
+            points[:, :3] *= alpha
     points[:, 3:] = alpha * np.float32(alpha_weight(space))
 
 
