@@ -125,7 +125,7 @@ class Cells:
         points[:, 3] = alpha_weight(space)
         return points
 
-    def group(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def group(self, points: np.ndarray) -> tuple[np.ndarray, ...]:
         """Group the cells, given their points, into those of 5 bits; see `histogram.group`."""
         codes = self.codes >> 1
         return group(codes >> 12 << 10 | (codes >> 6 & 31) << 5 | codes & 31, points, self.weights)

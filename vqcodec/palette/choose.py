@@ -26,10 +26,10 @@ HALF_QUALITY = 0.0155
 EXACT_COLORS = 6000  # up to so many, the palette is chosen on the colours themselves
 CELLS = 3000  # of 6 bits a channel, at least, or the colours are looked at one by one
 GROUPS = 1000  # the search goes over at least so many groups of colours, or over
-GROUPS_PER_ENTRY = 32  # times the size of the palette
+GROUPS_PER_ENTRY = 20  # times the size of the palette
 SWAP_ROUNDS = 40  # for few colours; the more there are, the fewer, down to
-LEAST_ROUNDS = 10
-SWAPS = 1280
+LEAST_ROUNDS = 5
+MANY_COLORS = 32
 POLISH_STEPS = 6
 SAMPLE = 1 << 15  # pixels that tell whether there are many colours
 RESCUE_DISTANCE = 0.1  # in Oklab: about five just noticeable differences
@@ -255,7 +255,9 @@ class _Chooser:
         options = self.options
         fixed = to_points(keep, options.space, self.premultiply)
         groups, means, weights = self._group(max(GROUPS, GROUPS_PER_ENTRY * count))
-        rounds = min(max(SWAPS // count, LEAST_ROUNDS), SWAP_ROUNDS)
+        rounds = SWAP_ROUNDS
+        if count > MANY_COLORS:
+            rounds = max(LEAST_ROUNDS, SWAP_ROUNDS * MANY_COLORS // (2 * count))
         coarse = select.choose_centers(means, weights, count, fixed, rounds)
         clusters = select.Clusters(self.points, self.weights, coarse.centers, len(fixed))
         clusters.labels = coarse.labels[groups]
@@ -280,7 +282,7 @@ class _Chooser:
         clusters.assign()
         return rgba, clusters.labels
 
-    def _group(self, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _group(self, wanted: int) -> tuple[np.ndarray, ...]:
         """Group the colours: the group of each, and the means and weights of the groups."""
         if self.cells is not None:
             groups, means, weights = self.cells.group(self.points)
