@@ -118,7 +118,7 @@ def head(form: WaveFormat) -> bytes:
         min(UNKNOWN, form.rate * align), align, 8 * form.width,
     )  # fmt: skip
     if not plain:
-        described += struct.pack("<HHIH", 22, 8 * form.width, 0, code) + b"\0\0" + _GUID[2:]
+        described += struct.pack("<HHIH", 22, 8 * form.width, 0, code) + b"\0\0" + _GUID
     size = UNKNOWN if form.size is None or form.size > UNKNOWN - 100 else form.size
     whole = UNKNOWN if size == UNKNOWN else 20 + len(described) + size + size % 2
     parts = (b"RIFF", struct.pack("<I", whole), b"WAVEfmt ", struct.pack("<I", len(described)))

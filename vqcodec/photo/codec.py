@@ -17,7 +17,7 @@ import numpy as np
 
 from vqcodec import container
 from vqcodec.codebook import Codebook
-from vqcodec.container import DEFAULT_LIMITS, Chunk, Container, Entry, Limits
+from vqcodec.container import DEFAULT_LIMITS, GAP, Chunk, Container, Entry, Limits
 from vqcodec.errors import (
     CancelledError,
     ChecksumError,
@@ -155,8 +155,9 @@ def decode(
     threads : int, optional
         Threads to use; all cores by default.
     damaged : list, optional
-        Where this is given, tiles whose checksum does not match become gray
-        and a sentence about each is appended here, in place of an error.
+        Where this is given, tiles whose checksum does not match, or that are
+        not there (`container.open_damaged`), become gray and a sentence about
+        each is appended here, in place of an error.
 
     Raises
     ------
@@ -169,8 +170,8 @@ def decode(
     opened.refuse_unknown(KNOWN_CHUNKS)
     header = Header.unpack(opened.header, limits)
     tables = _checked_tables(opened, header, codebook)
-    entries = [entry for entry in opened.entries if entry.type == "T"]
     places = header.tiles()
+    entries = _tile_entries(opened, len(places), damaged is not None)
     if len(entries) != len(places):
         raise FormatError(f"the file holds {len(entries)} tiles in place of {len(places)}")
     x, y, width, height = region or (0, 0, header.width, header.height)
@@ -225,19 +226,42 @@ def _checked_tables(opened: Container, header: Header, codebook: Codebook | None
     return tables_of(codebook)
 
 
+def _tile_entries(opened: Container, count: int, salvage: bool) -> list[Entry | None]:
+    """Return the chunk of each tile, None where it is lost.
+
+    Tiles bear no numbers: those before the first gap in a damaged file count
+    from the first tile on, those behind the last gap from the last one back,
+    and what stands between two gaps has no known place.
+    """
+    tiles: list[Entry | None] = [entry for entry in opened.entries if entry.type == "T"]
+    if not salvage or len(tiles) >= count:
+        return tiles
+    gaps = [n for n, entry in enumerate(opened.entries) if entry.type == GAP]
+    first = gaps[0] if gaps else len(opened.entries)
+    last = gaps[-1] if gaps else len(opened.entries)
+    before: list[Entry | None] = [e for e in opened.entries[:first] if e.type == "T"]
+    after = [e for e in opened.entries[last:] if e.type == "T"]
+    return before + [None] * (count - len(before) - len(after)) + after
+
+
 def _read(
     opened: Container,
-    wanted: list[tuple[tuple[int, int, int, int], Entry]],
+    wanted: list[tuple[tuple[int, int, int, int], Entry | None]],
     damaged: list[str] | None,
 ) -> list[tuple[tuple[int, int, int, int], bytes]]:
     """Read the tiles; damaged ones are left out if they are to be reported."""
     read = []
     for place, entry in wanted:
+        top, left, tall, wide = place
+        name = f"the tile of {wide} x {tall} pixels at {left},{top}"
+        if entry is None:
+            assert damaged is not None
+            damaged.append(f"{name} is lost")
+            continue
         try:
             read.append((place, entry.read(opened.file).payload))
         except ChecksumError:
             if damaged is None:
                 raise
-            top, left, tall, wide = place
-            damaged.append(f"the tile of {wide} x {tall} pixels at {left},{top} is damaged")
+            damaged.append(f"{name} is damaged")
     return read
