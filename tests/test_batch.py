@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from vqcodec.cli import app, batch
+from vqcodec.cli import app, batch, console
 from vqcodec.cli.console import Console
 from vqcodec.cli.names import Job
 from vqcodec.cli.status import Status
@@ -42,6 +42,7 @@ def lines(result: Any) -> list[dict[str, Any]]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(console, "_noted", True)  # whether kernels are compiled is not at issue
     y, x = np.mgrid[0:24, 0:32]
     for name in ("in/a.png", "in/deep/b.png", "in/deep/c.png"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)

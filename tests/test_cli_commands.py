@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vqcodec import metrics
-from vqcodec.cli import app
+from vqcodec.cli import app, console
 from vqcodec.codebook import Codebook
 from vqcodec.files import atomic_file
 from vqcodec.media import Image, load_image, save_image
@@ -34,6 +34,7 @@ def picture(width: int = 48, height: int = 32, channels: int = 3, dtype: type = 
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An own current folder with a picture in it."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "_noted", True)  # whether kernels are compiled is not at issue
     save_image(picture(), "a.png")
     return tmp_path
 

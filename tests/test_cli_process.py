@@ -165,3 +165,15 @@ def test_interrupting_the_work_itself() -> None:
     assert process.returncode == 130
     assert b"Traceback" not in errors
     assert sorted(os.listdir()) == ["a.png", "big.png"]
+
+
+def test_warming_up_and_being_told_of_it() -> None:
+    cold = {"env": {**os.environ, "NUMBA_CACHE_DIR": os.path.join(os.getcwd(), "kernels")}}
+    result = call("warmup", "--kind", "kmeans", "--json", **cold)
+    assert b"note: kernels are being compiled for their first use" in result.stderr
+    report = json.loads(result.stdout)
+    assert report["kind"] == "kmeans"
+    assert report["kernels"] > 5
+    result = call("warmup", "--kind", "kmeans", **cold)
+    assert result.stderr.startswith(b"kmeans: all kernels are there")
+    assert b"note" not in result.stderr

@@ -15,9 +15,9 @@ def test_the_folder_is_the_users_and_of_this_version(monkeypatch, tmp_path):
     assert place is not None
     assert place.parent == tmp_path / "vqcodec"
     assert place == kernelcache.folder()
-    assert kernelcache.is_cold()
-    (place / "kernel.nbi").touch()
-    assert not kernelcache.is_cold()
+    assert kernelcache.count(place) == 0
+    (place / "kernel.nbc").touch()
+    assert kernelcache.count(place) == 1
 
 
 def test_no_writable_folder(monkeypatch, tmp_path):
@@ -26,7 +26,6 @@ def test_no_writable_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(sys, "platform", "linux")
     assert kernelcache.folder() is None
-    assert kernelcache.is_cold()
 
 
 def test_kernels_work_without_a_cache(tmp_path):

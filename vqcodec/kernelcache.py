@@ -32,10 +32,9 @@ def folder() -> Path | None:
         return None
 
 
-def is_cold() -> bool:
-    """Return whether nothing has been compiled yet."""
-    place = folder()
-    return place is None or next(place.rglob("*.nbi"), None) is None
+def count(place: Path) -> int:
+    """Return how many compiled kernels a folder holds."""
+    return sum(1 for _ in place.rglob("*.nbc"))
 
 
 def _user_cache() -> Path:

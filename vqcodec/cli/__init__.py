@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from vqcodec.cli import compare, decode, encode, info, palette, report, tag, train
+from vqcodec.cli import compare, decode, encode, info, palette, report, tag, train, warmup
 from vqcodec.version import __version__
 
 _EPILOG = (
@@ -58,6 +58,7 @@ app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("info")(info.info)
 app.command("tag")(tag.tag)
+app.command("warmup")(warmup.warmup)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -18,6 +19,12 @@ from vqcodec.files import human_bytes as human_bytes
 
 Progress = Callable[[float, str], bool | None]
 _PATIENCE = 1.0
+_WATCH = 0.5  # seconds between two looks at the cache of kernels
+_COMPILING = (
+    "kernels are being compiled for their first use, which takes up to a minute, once; "
+    "`vqcodec warmup` does it ahead"
+)
+_noted = False  # whether this process has said so
 
 
 class Console:
@@ -69,22 +76,24 @@ class Console:
 
     @contextlib.contextmanager
     def progress(self, label: str) -> Iterator[Progress | None]:
-        """Give a progress callback that draws a bar once the work takes over a second."""
-        if self.quiet or not sys.stderr.isatty():
+        """Give a progress callback that draws a bar once the work takes over a second.
+
+        Meanwhile kernels that are being compiled, which happens once, are told of.
+        """
+        if self.quiet:
             yield None
             return
-        bar = _Bar(label)
+        bar = _Bar(label) if sys.stderr.isatty() else None
+        done = threading.Event()
+        watch = threading.Thread(target=_watch_compiler, args=(self, bar, done), daemon=True)
+        watch.start()
         try:
-            yield bar.update
+            yield bar.update if bar is not None else None
         finally:
-            bar.close()
-
-    def warm_up(self) -> None:
-        """Say, once, that the first run of all compiles kernels and therefore takes longer."""
-        from vqcodec import kernelcache
-
-        if kernelcache.is_cold():
-            self.note(["the first run compiles its kernels and takes about a minute longer"])
+            done.set()
+            watch.join()
+            if bar is not None:
+                bar.close()
 
     def each(self, jobs: list[Any], work: Callable[[Any], None]) -> Status:
         """Do the work for every job, going on after failures, and count these at the end."""
@@ -100,6 +109,26 @@ class Console:
         if failures and len(jobs) > 1:
             complain(f"{failures} of {len(jobs)} inputs failed")
         return Status.ERROR if failures else Status.OK
+
+
+def _watch_compiler(console: Console, bar: _Bar | None, done: threading.Event) -> None:
+    """Notice kernels that appear in the cache; say so once, and count them beside the bar."""
+    global _noted
+    if done.wait(_WATCH):
+        return
+    from vqcodec import kernelcache
+
+    place = kernelcache.folder()
+    if place is None:
+        return
+    before = kernelcache.count(place)
+    while not done.wait(_WATCH):
+        new = kernelcache.count(place) - before
+        if new and not _noted:
+            _noted = True
+            console.note([_COMPILING])
+        if new and bar is not None:
+            bar.compiling(new)
 
 
 class _Bar:
@@ -118,6 +147,13 @@ class _Bar:
         text = f"{self.label}: {message}" if message else self.label
         self.bar.update(self.task, completed=fraction, description=text)
         return None
+
+    def compiling(self, kernels: int) -> None:
+        """Say how many kernels have been compiled so far, until the work itself reports."""
+        if self.bar is None:
+            self._open()
+        text = f"{self.label}: compiling, {kernels} kernels so far"
+        self.bar.update(self.task, description=text)
 
     def _open(self) -> None:
         from rich.console import Console as Screen

@@ -168,7 +168,6 @@ def encode(
         streams.refuse_existing(save_codebook, force)
     limits = options.limits_of(max_pixels)
     book = options.load_codebook(codebook, limits)
-    console.warm_up()
     work = _Encoder(
         wishes, limits, force or resume, skip_larger, verify, book, save_codebook, drawn
     )

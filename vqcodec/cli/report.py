@@ -62,8 +62,6 @@ def report(
     from vqcodec.files import write_atomically
     from vqcodec.report import report as make
 
-    if not coded:
-        console.warm_up()
     sources = [streams.read_source(name) for name in coded or []]
     with console.progress(f"reporting on {shown(original)}") as progress:
         html = make(

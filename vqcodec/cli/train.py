@@ -68,7 +68,6 @@ def train(
     )
     from vqcodec import api
 
-    console.warm_up()
     inputs = [streams.read_source(name) for name in files]
     piped = output == names.PIPE
     target = None if piped else streams.in_its_folder(output)
