@@ -55,12 +55,19 @@ def patch(samples: np.ndarray | Image, **options: object) -> Callable[[], bytes]
     return lambda: vqcodec.encode(samples, kind="patch", **options)  # type: ignore[arg-type]
 
 
-def palette(samples: np.ndarray | Image, colors: int) -> Callable[[], bytes]:
+def palette(
+    height: int, width: int, colors: int, alpha: bool = False, metadata: Metadata | None = None
+) -> Callable[[], bytes]:
+    """An indexed image as it is: how palettes are found is no matter of the format."""
     from vqcodec.palette import codec
-    from vqcodec.palette.options import PaletteOptions
+    from vqcodec.palette.indexed import IndexedImage
+    from vqcodec.palette.value import Palette
 
-    image = samples if isinstance(samples, Image) else Image(samples)
-    return lambda: codec.encode(image, PaletteOptions(colors))
+    entries = scene(1, colors, 4)[0]
+    entries[:, 3] = entries[:, 3] if alpha else 255
+    indices = (scene(height, width, 1)[..., 0].astype(np.uint16) * colors >> 8).astype(np.uint8)
+    image = IndexedImage(Palette(entries), indices, metadata or Metadata())
+    return lambda: codec.encode_indexed(image)
 
 
 @cache
@@ -116,11 +123,11 @@ CASES: dict[str, Callable[[], bytes]] = {
     "patch-external-fixed.vqi": lambda: patch(
         scene(44, 52), codebook=trained(), fixed_rate=True, codewords=None, block=None
     )(),
-    "palette-one.vqi": palette(np.full((5, 7, 3), 99, np.uint8), 1),
-    "palette-two.vqi": palette(scene(31, 40), 2),
-    "palette-sixteen.vqi": palette(scene(48, 64), 16),
-    "palette-alpha.vqi": palette(scene(33, 35, 4), 12),
-    "palette-256.vqi": palette(Image(scene(40, 50), METADATA), 256),
+    "palette-one.vqi": palette(5, 7, 1),
+    "palette-two.vqi": palette(31, 40, 2),
+    "palette-sixteen.vqi": palette(48, 64, 16),
+    "palette-alpha.vqi": palette(33, 35, 12, alpha=True),
+    "palette-256.vqi": palette(40, 50, 256, metadata=METADATA),
     "palette.vqcb": lambda: Codebook(
         "palette", {"transform": "none", "shape": [4]},
         {"codewords": np.array([[0, 0, 0, 255], [255, 128, 0, 255], [9, 9, 9, 0]], np.uint8)},

@@ -14,8 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -102,7 +103,29 @@ def _search_block(  # type: ignore[no-untyped-def]
     return signature, generate
 
 
-search_block: Any = intrinsic(_search_block)
+def _search_interpreted(
+    vectors: np.ndarray,
+    tiles: np.ndarray,
+    bias: np.ndarray,
+    groups: int,
+    dimensions: int,
+    best: np.ndarray,
+    second: np.ndarray,
+    index: np.ndarray,
+) -> None:
+    """Do the same where the plain interpreter runs the kernels (NUMBA_DISABLE_JIT)."""
+    values = np.repeat(bias[:groups].reshape(-1, 1), BLOCK, 1)
+    for j in range(dimensions):
+        values += tiles[:groups, j].reshape(-1, 1) * vectors[j]
+    index[:] = values.argmin(0)
+    lanes = np.arange(BLOCK)
+    best[:] = values[index, lanes]
+    values[index, lanes] = UNREACHED
+    second[:] = values.min(0)
+
+
+_interpreted = getattr(config, "DISABLE_JIT", False)
+search_block: Any = _search_interpreted if _interpreted else intrinsic(_search_block)
 
 
 def _emit(

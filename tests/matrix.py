@@ -1,0 +1,175 @@
+"""Equal bits: the same bytes and samples whatever the threads, the seed of hashes, the versions.
+
+    python -m tests.matrix                          threads, hash seeds, no compiler
+    python -m tests.matrix --venvs /tmp/venvs       and the oldest and newest versions
+
+Each setting runs in a process of its own: it makes the golden files anew and
+compares them with their digests, and codes the samples of this repository and
+compares them with what the first setting made of them. For --venvs, virtual
+environments with the lower bounds of pyproject.toml, and with the newest
+versions that there are, are made in that folder unless they exist.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+INTERPRETED = (  # small enough for kernels that the plain interpreter runs
+    "patch-one-pixel.vqi", "patch-metadata.vqi", "patch-gray-alpha.vqi", "patch-rgb.vqi",
+    "patch-means-fixed.vqi", "patch.vqcb", "patch-external.vqi", "palette-one.vqi",
+    "palette-two.vqi", "frames-stereo.vqa",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way of running the encoders."""
+
+    name: str
+    environment: dict[str, str] = field(default_factory=dict)
+    python: str = sys.executable
+    what: str = "golden samples"
+
+
+SETTINGS = [
+    Setting("1 thread", {"NUMBA_NUM_THREADS": "1", "VQCODEC_THREADS": "1"}),
+    Setting("2 threads", {"NUMBA_NUM_THREADS": "2", "VQCODEC_THREADS": "2"}),
+    Setting("4 threads", {"NUMBA_NUM_THREADS": "4", "VQCODEC_THREADS": "4"}),
+    Setting("hash seed 1", {"PYTHONHASHSEED": "1"}),
+    Setting("hash seed 2", {"PYTHONHASHSEED": "2"}, what="golden"),
+    Setting("no compiler", {"NUMBA_DISABLE_JIT": "1"}, what="interpreted"),
+]
+
+
+# --- what one process does --------------------------------------------------------
+
+
+def digests(what: str) -> Iterator[tuple[str, str]]:
+    """Yield names, and digests of the file and of what it decodes to."""
+    from tests.golden import make
+
+    for name, case in make.CASES.items():
+        if "golden" in what or (what == "interpreted" and name in INTERPRETED):
+            data = case()
+            found = make.digests_of(name, data)
+            yield name, f"{found['file']} {found['decoded']}"
+    if "samples" in what:
+        yield from _samples()
+
+
+def _samples() -> Iterator[tuple[str, str]]:
+    import vqcodec
+    from vqcodec.media import load_audio, load_image
+
+    threads = int(os.environ.get("VQCODEC_THREADS", "2"))
+    folder = REPOSITORY / "samples"
+    for picture in ("astronaut.png", "logo.png", "screen.png"):
+        image = load_image(folder / picture)
+        for kind, wishes in (
+            ("patch", {}), ("patch", {"fixed_rate": True}), ("patch", {"mean_removed": True}),
+            ("photo", {"tile": 256, "threads": threads}),
+            ("photo", {"tile": 256, "threads": threads, "tune": "psnr", "effort": 2}),
+        ):  # fmt: skip
+            data = vqcodec.encode(image, kind=kind, **wishes)  # type: ignore[arg-type]
+            samples = vqcodec.decode(data).samples.tobytes()
+            yield f"{picture} {kind} {wishes.keys()}", _digest(data, samples)
+        for dither in ("none", "floyd-steinberg"):
+            indexed = vqcodec.quantize(image, colors=16, dither=dither)
+            yield f"{picture} palette {dither}", _digest(indexed.to_png())
+    book = vqcodec.train([folder / "astronaut.png"], codewords=128, block=4)
+    yield "train patch", _digest(book.identity)
+    for name in ("music.flac", "voice.flac"):
+        sound = load_audio(folder / name)
+        data = vqcodec.encode(sound, kind="frames")
+        yield f"{name} frames", _digest(data, vqcodec.decode(data).samples.tobytes())
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+# --- all of them --------------------------------------------------------------------
+
+
+def run(setting: Setting) -> dict[str, str]:
+    """Return the digests of a setting, from a fresh process."""
+    environment = {**os.environ, **setting.environment}
+    if setting.python != sys.executable and "NUMBA_CACHE_DIR" in environment:
+        environment["NUMBA_CACHE_DIR"] += "-" + _digest(setting.python.encode())[:6]
+    done = subprocess.run(
+        [setting.python, "-W", "ignore", "-m", "tests.matrix", "--digests", setting.what],
+        cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"{setting.name}: {done.stderr[-2000:]}")
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def golden() -> dict[str, str]:
+    from tests.golden import make
+
+    return {name: f"{one['file']} {one['decoded']}" for name, one in make.known().items()}
+
+
+def compare(settings: list[Setting]) -> list[str]:
+    """Run every setting; return a sentence about each difference."""
+    expected = golden()
+    differences = []
+    for setting in settings:
+        found = run(setting)
+        for name, digest in found.items():
+            if expected.setdefault(name, digest) != digest:
+                differences.append(f"{setting.name}: {name} differs")
+        print(f"{setting.name}: {len(found)} files", flush=True)
+    return differences
+
+
+def environments(folder: Path) -> list[Setting]:
+    """Return settings with the oldest and the newest versions; make what is missing."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    wanted = [re.match(r"([\w-]+)>=([\d.]+)", line) for line in project["dependencies"]]
+    pairs = [(match[1], match[2]) for match in wanted if match]
+    oldest = [f"{name}=={bound}" + ".*" * (bound.count(".") < 2) for name, bound in pairs]
+    settings = []
+    for label, packages in (("oldest", oldest), ("newest", [name for name, _ in pairs])):
+        place = folder / label
+        python = str(place / "bin" / "python")
+        if not Path(python).exists():
+            venv.create(place, with_pip=True)
+            subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+        settings.append(Setting(f"{label} versions", python=python))
+    return settings
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--venvs", type=Path, help="a folder for virtual environments")
+    parser.add_argument("--only", nargs="+", help="names of settings, or beginnings of them")
+    parser.add_argument("--digests", help=argparse.SUPPRESS)
+    wanted = parser.parse_args()
+    if wanted.digests:
+        print(json.dumps(dict(digests(wanted.digests))))
+        return 0
+    settings = SETTINGS + (environments(wanted.venvs) if wanted.venvs else [])
+    if wanted.only:
+        settings = [s for s in settings if s.name.startswith(tuple(wanted.only))]
+    differences = compare(settings)
+    print("\n".join(differences) or "equal bits everywhere")
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
