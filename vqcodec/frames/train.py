@@ -20,7 +20,7 @@ from vqcodec.frames.shapes import UNIT, write_book
 
 ProgressCallback = Callable[[float, str], bool | None]
 _AUDIBLE = 2.0 / 32768  # root mean square of the frames that count
-_MOST = 1 << 16
+_MOST = 1 << 14
 
 
 @dataclass

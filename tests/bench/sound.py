@@ -1,0 +1,93 @@
+"""Memory and time of hours of sound through the command line.
+
+    python -m tests.bench.sound [--hours 3] [--kinds frames audio] [--folder DIR]
+
+Makes a stereo WAV file of noise and gliding tones at 48 kHz, encodes and
+decodes it in processes of their own, and prints the peak resident memory and
+the processor time of each as a Markdown table. The files are deleted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+RATE = 48000
+_BLOCK = 1 << 18
+
+
+def make(path: Path, seconds: float) -> None:
+    """Write noise, whose loudness and colour change, and tones that glide."""
+    generator = np.random.default_rng(0)
+    with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16", format="WAV") as file:
+        phase = 0.0
+        for start in range(0, round(seconds * RATE), _BLOCK):
+            t = start / RATE
+            noise = generator.standard_normal((_BLOCK, 2)) * (0.02 + 0.015 * np.sin(t / 7))
+            smooth = (noise[1:] + noise[:-1]) / 2 if start // _BLOCK % 2 else noise[1:]
+            angles = phase + 2 * np.pi * np.cumsum(
+                np.full(_BLOCK, (220 + 180 * np.sin(t / 3)) / RATE)
+            )
+            phase = angles[-1]
+            tones = 0.2 * np.sin(angles) + 0.1 * np.sin(3.01 * angles)
+            block = np.stack([tones, 0.7 * tones], 1)
+            block[1:] += smooth
+            file.write(block[: round(seconds * RATE) - start].astype(np.float32))
+
+
+def run(*arguments: str, folder: Path) -> tuple[float, float, float]:
+    """Run a command; return its peak memory in MB, its processor and its wall seconds."""
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "vqcodec", *arguments], cwd=folder)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"vqcodec {' '.join(arguments)} failed")
+    cpu = usage.ru_utime + usage.ru_stime
+    return usage.ru_maxrss / 1000, cpu, time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--hours", type=float, default=3.0)
+    parser.add_argument("--kinds", nargs="+", default=["frames", "audio"])
+    parser.add_argument("--folder", type=Path, default=None)
+    options = parser.parse_args()
+    seconds = options.hours * 3600
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        make(folder / "warm.wav", 20)
+        make(folder / "long.wav", seconds)
+        print("| step | coded size | peak memory | times real time (CPU) |")
+        print("|---|---|---|---|", flush=True)
+        for kind in options.kinds:
+            for what in ("warm", "long"):  # the first run compiles the kernels
+                report(what, kind, seconds, folder)
+
+
+def report(what: str, kind: str, seconds: float, folder: Path) -> None:
+    steps = (
+        ("encode", "encode", f"{what}.wav", "--kind", kind, "-o", f"{what}.vqa"),
+        ("decode", "decode", f"{what}.vqa", "-o", f"{what}-back.wav"),
+        ("decode 10 s from the middle", "decode", f"{what}.vqa", "-o", f"{what}-part.wav",
+         "--start", f"{seconds / 2:.1f}", "--end", f"{seconds / 2 + 10:.1f}"),
+    )  # fmt: skip
+    for label, *command in steps if what == "long" else steps[:2]:
+        memory, cpu, _ = run(*command, "--force", "--quiet", folder=folder)
+        size = (folder / f"{what}.vqa").stat().st_size / 1e6
+        speed = f"{seconds / cpu:.0f}" if label != steps[2][0] else f"{cpu:.1f} s"
+        if what == "long":
+            print(f"| {kind}: {label} | {size:.0f} MB | {memory:.0f} MB | {speed} |", flush=True)
+    for path in folder.glob(f"{what}*back.wav"):
+        path.unlink()
+
+
+if __name__ == "__main__":
+    main()
