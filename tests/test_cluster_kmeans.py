@@ -65,6 +65,8 @@ def test_empty_clusters_are_repaired_kept_or_refused():
     kept = fit_kmeans(points, 2, init=init, empty="keep")
     assert kept.centers[1] == 100
     assert kept.counts.tolist() == [4, 0]
+    with pytest.warns(RuntimeWarning, match="1 of 2 clusters are empty"):
+        fit_kmeans(points, 2, init=init, empty="warn")
     with pytest.raises(ParameterError, match="empty"):
         fit_kmeans(points, 2, init=init, empty="raise")
 
@@ -77,6 +79,14 @@ def test_the_last_step_leaves_no_cluster_empty(max_iter):
         assert (np.bincount(fit.labels, minlength=40) > 0).all()
         error = ((points - fit.centers[fit.labels]) ** 2).sum()
         assert fit.inertia == pytest.approx(error)
+
+
+def test_a_cluster_that_the_last_step_empties_is_refused():
+    points = np.random.default_rng(5).normal(size=(120, 2)) ** 3
+    init = points[np.random.default_rng(6).permutation(120)[:40]]
+    assert (fit_kmeans(points, 40, init=init, max_iter=1, empty="keep").counts == 0).sum() == 1
+    with pytest.raises(ParameterError, match="1 clusters have become empty"):
+        fit_kmeans(points, 40, init=init, max_iter=1, empty="raise")
 
 
 def test_more_codewords_than_distinct_points_are_refused():

@@ -8,9 +8,10 @@ ties in float64, and from sums that only follow the vectors that changed cluster
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from vqcodec.cluster.seeding import Init, seed_codebook
 from vqcodec.cluster.validate import Seed, as_count, as_generator, as_vectors, as_weights
 from vqcodec.errors import ParameterError
 
-Empty = Literal["repair", "keep", "raise"]
+Empty = Literal["repair", "keep", "warn", "raise"]
 Trace = Callable[[str], None]  # gets a line about each step
 _SEEDING = 0.3  # of the progress of each start
 
@@ -85,9 +86,10 @@ def fit_kmeans(
         Stop when the codewords move by less than this: the summed squares of
         the moves, in units of the mean variance of the coordinates.
     seed : int, Generator, RandomState or None
-    empty : {"repair", "keep", "raise"}
+    empty : {"repair", "keep", "warn", "raise"}
         What becomes of a codeword that no point is nearest to: it moves to the
-        point that is farthest from its own codeword, or stays, or raises.
+        point that is farthest from its own codeword, or stays, or stays with a
+        `RuntimeWarning` if it is still empty in the end, or raises.
     progress : callable, optional
         ``progress(fraction, message)``; returning False cancels.
 
@@ -105,8 +107,8 @@ def fit_kmeans(
     points = as_vectors(points)
     k = as_count(k, len(points))
     weights = as_weights(weights, len(points))
-    if empty not in ("repair", "keep", "raise"):
-        raise ParameterError(f"empty must be 'repair', 'keep' or 'raise', got {empty!r}")
+    if empty not in get_args(Empty):
+        raise ParameterError(f"empty must be one of {', '.join(get_args(Empty))}, got {empty!r}")
     if n_init < 1 or max_iter < 1 or not tol >= 0:
         raise ParameterError("n_init and max_iter must be at least 1 and tol not negative")
     best = train(
@@ -122,8 +124,12 @@ def fit_kmeans(
         progress=Progress(progress),
     )
     occupied = np.count_nonzero(best.counts)
-    if empty == "repair" and occupied < k:
+    if occupied < k and empty == "repair":
         raise ParameterError(f"there are only {occupied} distinct points for {k} codewords")
+    if occupied < k and empty == "raise":
+        raise ParameterError(f"{k - occupied} clusters have become empty")
+    if occupied < k and empty == "warn":
+        warnings.warn(f"{k - occupied} of {k} clusters are empty", RuntimeWarning, stacklevel=2)
     return best
 
 
@@ -371,7 +377,7 @@ class ClusterSums:
 def repair(sums: ClusterSums, nearest: NearestCodeword, empty: Empty) -> None:
     """Give every empty cluster the point that its own codeword serves worst."""
     vacant = np.flatnonzero(sums.counts == 0)
-    if empty == "keep":
+    if empty in ("keep", "warn"):
         return
     if empty == "raise":
         raise ParameterError(f"{len(vacant)} clusters have become empty")
