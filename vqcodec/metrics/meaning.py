@@ -79,6 +79,7 @@ def explain(metric: str, value: Any) -> str:
 
     Examples
     --------
+    >>> from vqcodec.metrics import explain
     >>> explain("psnr", 42.0)
     'hard to tell from the original'
     """

@@ -83,8 +83,8 @@ def quantize(
     >>> import numpy as np
     >>> import vqcodec
     >>> ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
-    >>> vqcodec.quantize(ramp, 4, dither="none").getcolors()
-    [(64, 0), (64, 1), (64, 2), (64, 3)]
+    >>> len(vqcodec.quantize(ramp, 4, dither="none").getcolors())
+    4
     """
     from vqcodec.palette.indexed import IndexedImage
 
