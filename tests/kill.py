@@ -117,10 +117,14 @@ def rounds(count: int, seed: int, names: Sequence[str] = NAMES) -> dict[str, int
             target.write_bytes(old)
             process = command.start(folder)
             # Half of the kills aim at the end, where the file is written.
-            low = rng.choice([0.0, 0.7])
-            time.sleep(seconds[command.name] * rng.uniform(low, 1.05))
-            process.kill()
-            process.communicate()
+            moment = seconds[command.name] * rng.uniform(rng.choice([0.0, 0.7]), 1.05)
+            started = time.perf_counter()
+            try:
+                process.communicate(timeout=moment)
+                seconds[command.name] = min(time.perf_counter() - started, seconds[command.name])
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
             found["finished"] += process.returncode == 0
             now = target.read_bytes()
             if now not in (old, whole[command.name]):
