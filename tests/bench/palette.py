@@ -1,11 +1,12 @@
 """Palettes against libimagequant (pngquant), Pillow and scikit-learn.
 
-    python -m tests.bench.palette [--part plain|dithered|graphics|large|process] [--images N]
+    python -m tests.bench.palette [--part PART] [--colors K] [--images N]
 
-Prints Markdown tables. The pictures come from the corpus folder: the environment
-variable VQCODEC_CORPUS, or ``../shared/corpus`` beside the repository. Times are CPU
-times of one thread in this process after warm-up, methods taking turns, the best of
-two; `process` times whole programs instead.
+Prints Markdown tables; the parts are plain, dithered, graphics, large and process. The
+pictures come from the corpus folder: the environment variable VQCODEC_CORPUS, or
+``../shared/corpus`` beside the repository. Times are CPU times of one thread in this
+process after warm-up, methods taking turns, the best of two; `process` times whole
+programs instead.
 """
 
 from __future__ import annotations
@@ -343,7 +344,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--images", type=int, default=99)
+    parser.add_argument("--colors", type=int, action="append", help="instead of all")
     arguments = parser.parse_args()
+    if arguments.colors:
+        global COLORS
+        COLORS = tuple(arguments.colors)
     if not imagequant.AVAILABLE:
         sys.exit("libimagequant is not installed; on Debian it comes with pngquant")
     if not set(arguments.part or PARTS) <= {"process", "large"}:
