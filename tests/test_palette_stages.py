@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vqcodec.palette import bluenoise, dither, lloyd, mapping, optimize, reduce, select
+from vqcodec.palette.cells import Cells
 from vqcodec.palette.histogram import count_colors, group_cells, lookup, merge, pack, unpack
 from vqcodec.palette.space import Space, from_points, to_points
 
@@ -111,6 +112,35 @@ def test_both_ways_of_painting_agree(channels):
     labels = (np.arange(len(histogram)) % 251).astype(np.uint8)
     searched = lookup(picture, histogram, labels)
     assert np.array_equal(searched, mapping.paint(picture, histogram, labels[:, None]))
+
+
+def test_cells_hold_the_same_colours_as_the_histogram():
+    pictures = [noise(90, 80, 3), noise(30, 200, 3) // 2]
+    cells, sorted_colors = Cells(pictures), count_colors(pictures)
+    order = np.argsort(cells.histogram.packed)
+    assert np.array_equal(cells.histogram.packed[order], sorted_colors.packed)
+    assert np.array_equal(cells.histogram.counts[order], sorted_colors.counts)
+    owners = cells.owners
+    assert np.array_equal(np.bincount(owners, cells.histogram.counts), cells.weights)
+    own = cells.histogram.rgba[:, :3].astype(float) * cells.histogram.counts[:, None]
+    for c in range(3):
+        means = np.bincount(owners, own[:, c]) / cells.weights
+        assert np.allclose(means, cells.means[:, c], atol=1e-3)
+
+
+def test_cells_paint_as_the_search_does():
+    picture = noise(90, 80, 3)
+    cells, sorted_colors = Cells([picture]), count_colors([picture])
+    labels = (np.arange(len(sorted_colors)) % 251).astype(np.uint8)
+    own = labels[np.searchsorted(sorted_colors.packed, cells.histogram.packed)]
+    assert np.array_equal(cells.paint(picture, own), lookup(picture, sorted_colors, labels))
+
+
+@pytest.mark.parametrize("space", Space)
+def test_points_of_cells_are_those_of_their_mean_colours(space):
+    cells = Cells([np.full((2, 2, 3), (10, 200, 31), np.uint8)])
+    expected = to_points(np.array([[10, 200, 31, 255]], np.uint8), space)
+    assert np.allclose(cells.points(space), expected, atol=1e-6)
 
 
 # --- selection ------------------------------------------------------------------------

@@ -32,6 +32,8 @@ LEAST_ROUNDS = 5
 MANY_COLORS = 32
 POLISH_STEPS = 6
 SAMPLE = 1 << 15  # pixels that tell whether there are many colours
+SPREAD = 1.6  # over the number of colours: how far a palette for dithering is pulled apart,
+MOST_SPREAD = 0.1  # at most so much
 RESCUE_DISTANCE = 0.1  # in Oklab: about five just noticeable differences
 RESCUE_PIXELS = 8
 RESCUE_COST = 0.08  # of the whole error, at most, before the others have moved
@@ -270,6 +272,8 @@ class _Chooser:
             clusters = select.Clusters(points, counts, clusters.centers, moved)
             clusters.labels = labels
             clusters.iterate(POLISH_STEPS, 1e-3)
+        if self.rough:
+            _spread(clusters, count)
         rgba = from_points(clusters.centers, options.space, self.premultiply)
         rgba[: len(keep)] = keep
         order = np.concatenate([np.arange(len(keep)), by_luminance(rgba, len(keep))])
@@ -291,6 +295,17 @@ class _Chooser:
         elif len(self.points) > EXACT_COLORS:
             return group_cells(self.colors.histogram, self.points, wanted)
         return np.arange(len(self.points)), self.points, self.weights
+
+
+def _spread(clusters: select.Clusters, count: int) -> None:
+    """Move the centres apart, away from the mean of all colours.
+
+    Dithering mixes entries, so that it reaches only what lies between them, while means
+    of clusters leave out what lies at the rim.
+    """
+    mean = clusters.weights @ clusters.points / clusters.weights.sum()
+    free = clusters.centers[clusters.fixed :]
+    free += np.float32(min(MOST_SPREAD, SPREAD / count)) * (free - mean)
 
 
 def _nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
