@@ -14,6 +14,7 @@ is integer arithmetic, and one kernel does both directions, so that they cannot 
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -29,6 +30,7 @@ SPAN = 3071  # greatest logit, in 1/256
 _MARK = np.uint64(0x9E3779B97F4A7C15)
 
 
+@cache
 def logit_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return stretch (4096 probabilities to logits), squash (its inverse), and 1/(n + 1.6)."""
     stretch = [round(256 * math.log((p + 0.5) / (4095.5 - p))) for p in range(4096)]
