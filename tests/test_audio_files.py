@@ -43,7 +43,8 @@ from vqcodec.media.soundout import open_output_sound
 from vqcodec.metadata import Metadata
 
 RNG = np.random.default_rng(0)
-SAMPLES = Path(__file__).parent.parent / "samples"
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "samples"
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 3
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
 
@@ -474,8 +475,9 @@ def test_a_killed_encoder_leaves_what_it_had_done(tmp_path: Path) -> None:
     BOOK.save(tmp_path / "b.vqcb")
     command = [sys.executable, "-m", "vqcodec", "encode", "-", "-o", "song.vqa"]
     encoder = subprocess.Popen(
-        [*command, "--codebook", "b.vqcb", "--quiet"], stdin=subprocess.PIPE, cwd=tmp_path
-    )
+        [*command, "--codebook", "b.vqcb", "--quiet"], stdin=subprocess.PIPE, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
     assert encoder.stdin is not None
     long = (noise(200_000, 1) * 32768).astype("<i2")
     raw = long.tobytes()

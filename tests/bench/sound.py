@@ -22,6 +22,7 @@ import soundfile
 
 RATE = 48000
 _BLOCK = 1 << 18
+_ROOT = Path(__file__).parent.parent.parent
 
 
 def make(path: Path, seconds: float) -> None:
@@ -46,7 +47,8 @@ def make(path: Path, seconds: float) -> None:
 def run(*arguments: str, folder: Path) -> tuple[float, float, float]:
     """Run a command; return its peak memory in MB, its processor and its wall seconds."""
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "vqcodec", *arguments], cwd=folder)
+    command = [sys.executable, "-m", "vqcodec", *arguments]
+    process = subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(_ROOT)})
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"vqcodec {' '.join(arguments)} failed")

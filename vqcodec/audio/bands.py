@@ -24,6 +24,7 @@ from vqcodec.audio.contexts import (
     NUMBERS,
     SECOND_SET,
 )  # fmt: skip
+from vqcodec.audio.header import frame_size
 from vqcodec.audio.mixing import code_mixed, code_number, kernel
 
 LEVELS = 6  # block sizes: the frame, halved up to five times
@@ -65,14 +66,6 @@ class Layout:
     nearest: np.ndarray
     barks: np.ndarray
     hertz: np.ndarray
-
-
-def frame_size(rate: int) -> int:
-    """Return the samples of the largest block: the power of two nearest to 85 ms."""
-    size = 256
-    while size * size * 2 < (rate * 0.0853) ** 2:
-        size *= 2
-    return size
 
 
 def bark(hertz: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from vqcodec.audio import mdct
-from vqcodec.audio.bands import frame_size
+from vqcodec.audio.header import CHANNELS, RATES, frame_size
 from vqcodec.audio.model import Tables, tables_of
 from vqcodec.audio.options import Options, quality_knob
 from vqcodec.audio.segment import FIRST, SPEECH, Coder, elements, parse, sizes_of
@@ -34,8 +34,6 @@ from vqcodec.codebook import Codebook
 from vqcodec.container import ByteReader, pack_varint
 from vqcodec.errors import FormatError, MissingCodebookError, ParameterError
 
-RATES = (1000, 768000)
-CHANNELS = 8
 SEGMENT_SECONDS = 4.0
 MODELS = ("music", "speech")
 _PREFIX = 8
@@ -371,18 +369,3 @@ class Decoder:
             tables = self._own or tables_of(shipped(MODELS[model]))
             self._coders[model] = Coder(self.rate, tables)
         return self._coders[model]
-
-
-def describe(header: bytes) -> dict[str, Any]:
-    """Return what a header says, for people; no codebook is needed.
-
-    Raises
-    ------
-    FormatError
-        The header is damaged.
-    """
-    reader = ByteReader(bytes(header), "audio header")
-    rate, channels, count = reader.varint(), reader.byte(), reader.byte()
-    if not RATES[0] <= rate <= RATES[1] or not 1 <= channels <= CHANNELS or count < 1:
-        raise FormatError("the audio header holds an illegal value")
-    return {"rate": rate, "channels": channels, "segment_frames": count * frame_size(rate)}

@@ -54,6 +54,13 @@ _MODULES = {
 }
 
 
+# Where each header is described, without loading a kernel.
+_HEADERS = {
+    "frames": "vqcodec.frames.codec",
+    "audio": "vqcodec.audio.header",
+    "speech": "vqcodec.audio.speech.header",
+}
+
 Book = Codebook | Callable[[bytes], Codebook] | None
 
 
@@ -188,8 +195,8 @@ class Writer:
             self.close()
 
 
-def encoder_module(codec: str) -> Any:
-    """Return the module of a codec, which holds Encoder, Decoder and describe."""
+def codec_module(codec: str) -> Any:
+    """Return the module of a codec, which holds its Encoder and Decoder."""
     return importlib.import_module(_MODULES[codec][2])
 
 
@@ -238,7 +245,7 @@ def make_decoder(
         codebook = Codebook.from_bytes(chunks["B"], limits) if "B" in chunks else None
         if codebook is None and kind is Kind.FRAMES:
             raise FormatError("the file neither holds nor names its codebook")
-    decoder: Decoder = encoder_module(name).Decoder(own, codebook)
+    decoder: Decoder = codec_module(name).Decoder(own, codebook)
     if not (0 < decoder.rate <= MOST_RATE and decoder.channels > 0 and decoder.segment_frames > 0):
         raise FormatError("the header of the sound states an impossible rate")
     return decoder
@@ -292,7 +299,7 @@ def check_of(samples: np.ndarray, start: int) -> int:
 def describe(opened: Container, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return what a sound file says of itself; nothing is decoded."""
     name, own = codec_of(opened.kind, opened.header)
-    values = dict(encoder_module(name).describe(own))
+    values = dict(importlib.import_module(_HEADERS[name]).describe(own))
     frames = total_frames(opened.one("F"), values["channels"], limits)
     identity = wanted_codebook(opened)
     sizes = [entry.length for entry in opened.entries if entry.type == "S"]

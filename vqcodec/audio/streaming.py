@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from vqcodec.audio.files import KNOWN_CHUNKS, MOST_RATE, Writer, encoder_module
+from vqcodec.audio.files import KNOWN_CHUNKS, MOST_RATE, Writer, codec_module
 from vqcodec.audio.reader import Reader, StreamReader, clock
 from vqcodec.codebook import Codebook, find_codebook
 from vqcodec.container import DEFAULT_LIMITS, Limits, open_container, open_damaged
@@ -135,7 +135,7 @@ def encode(
         codec = kind
         if kind == "audio":
             codec = _audio_codec(sound.rate, sound.channels, wishes, book)
-        encoder = encoder_module(codec).Encoder(sound.rate, sound.channels, wishes, book)
+        encoder = codec_module(codec).Encoder(sound.rate, sound.channels, wishes, book)
         path = isinstance(target, str | os.PathLike)
         file = stack.enter_context(atomic_file(target)) if path else target  # type: ignore[arg-type]
         metadata = Metadata() if strip else sound.metadata
