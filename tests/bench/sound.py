@@ -1,10 +1,12 @@
-"""Memory and time of hours of sound through the command line.
+"""Sound files: memory and time of hours of sound, and what the frames codec yields.
 
+    python -m tests.bench.sound --frames
     python -m tests.bench.sound [--hours 3] [--kinds frames audio] [--folder DIR]
 
-Makes a stereo WAV file of noise and gliding tones at 48 kHz, encodes and
-decodes it in processes of their own, and prints the peak resident memory and
-the processor time of each as a Markdown table. The files are deleted.
+The first encodes speech and music by kind ``frames`` at several qualities.
+The second makes a stereo WAV file of noise and gliding tones at 48 kHz, encodes
+and decodes it in processes of their own, and prints the peak resident memory
+and the processor time of each. The files are deleted. Both print Markdown.
 """
 
 from __future__ import annotations
@@ -16,9 +18,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
+
+from tests.bench.corpus import corpus
+from vqcodec import audio, metrics
 
 RATE = 48000
 _BLOCK = 1 << 18
@@ -61,7 +67,11 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=3.0)
     parser.add_argument("--kinds", nargs="+", default=["frames", "audio"])
     parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--frames", action="store_true")
     options = parser.parse_args()
+    if options.frames:
+        frames()
+        return
     seconds = options.hours * 3600
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
@@ -72,6 +82,27 @@ def main() -> None:
         for kind in options.kinds:
             for what in ("warm", "long"):  # the first run compiles the kernels
                 report(what, kind, seconds, folder)
+
+
+def frames() -> None:
+    """Print rate and distortion of the frames codec, of music and speech apart."""
+    print("| options | bits a sample | speech SNR | music SNR |")
+    print("|---|---|---|---|")
+    wishes: list[dict[str, Any]] = [{"quality": q} for q in (0, 2.5, 5, 7.5, 10)]
+    wishes += [{"codewords": 1024}, {"gain_bits": 4}, {"frame": 1, "codewords": 2, "gain_bits": 7}]
+    for wish in wishes:
+        found: dict[str, list[tuple[float, float]]] = {"speech": [], "music": []}
+        for kind, pairs in found.items():
+            for path in sorted((corpus() / kind).glob("*.flac")):
+                samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+                samples = samples[: 10 * rate]
+                data = audio.write(None, samples, rate, kind="frames", **wish)
+                decoded, _ = audio.read(data, dtype="float32", always_2d=True)
+                pairs.append((len(data) * 8 / samples.size, metrics.snr(samples, decoded)))
+        rates = np.mean([rate for pairs in found.values() for rate, _ in pairs])
+        speech, music = (np.mean([snr for _, snr in pairs]) for pairs in found.values())
+        name = ", ".join(f"{key}={value}" for key, value in wish.items())
+        print(f"| {name} | {rates:.2f} | {speech:.1f} dB | {music:.1f} dB |", flush=True)
 
 
 def report(what: str, kind: str, seconds: float, folder: Path) -> None:
