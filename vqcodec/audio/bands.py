@@ -104,7 +104,7 @@ PREDICTORS = 9
 _CLIP = 2
 
 
-@kernel
+@kernel("void(i8[::1],i8[:,::1],i8[:,::1],i8,i8,i8[:,:,::1],i8,i8,i8[::1])")
 def energy_features(f, now, before, level, level_before, nearest, channel, band, counts):
     """Fill the (9,) inputs of the prediction of one band's energy, in steps.
 
@@ -125,7 +125,7 @@ def energy_features(f, now, before, level, level_before, nearest, channel, band,
         f[8] = before[0, place]
 
 
-@kernel
+@kernel("i8(i8[::1],i8[:,:,:,::1],i8,i8,i8)")
 def predict_energy(f, weights, channel, same, band):
     """Return the prediction in 1/16 of a step; weights are in 1/4096."""
     total = np.int64(0)
@@ -134,9 +134,12 @@ def predict_energy(f, weights, channel, same, band):
     return min(16 * ENERGY_LIMIT, max(0, (total + 128) >> 8))
 
 
-@kernel
+@kernel(
+    "b1(u8[::1],u1[::1],b1,u4[::1],u4[::1],i4[:,::1],i8,i8[:,:,:,::1],i8[::1],i8[::1],"
+    "i8[:,::1],i8[:,::1],i8,i8,i8[:,:,::1],i8[::1],i8,i8[:,::1],i8[:,::1])"
+)
 def code_energies(
-    state, buffer, encoding, states, plain, weights, eweights, at, f,
+    state, buffer, encoding, states, plain, weights, limit, eweights, at, f,
     now, before, level, level_before, nearest, counts, channel, differences, predictions,
 ):  # fmt: skip
     """Encode or decode the energies of one channel of a block.
@@ -172,16 +175,16 @@ def code_energies(
         difference = now[channel, band] - rounded
         magnitude = abs(difference)
         size = sign = 0
-        if code_mixed(state, buffer, encoding, states, weights, at, 0, set1, set2,
+        if code_mixed(state, buffer, encoding, states, weights, limit, at, 0, set1, set2,
                       1 if magnitude > 0 else 0):  # fmt: skip
             sign = 1
             if rounded > 0:
-                sign = code_mixed(state, buffer, encoding, states, weights, at, 1, set1 + 1,
+                sign = code_mixed(state, buffer, encoding, states, weights, limit, at, 1, set1 + 1,
                                   set2 + 1, 1 if difference > 0 else 0)  # fmt: skip
             size = 1
             while size < 15:
                 node = 1 + size + 15 * sign
-                if code_mixed(state, buffer, encoding, states, weights, at, node, set1 + node,
+                if code_mixed(state, buffer, encoding, states, weights, limit, at, node, set1 + node,
                               set2 + node, 1 if magnitude > size else 0) == 0:  # fmt: skip
                     break
                 size += 1

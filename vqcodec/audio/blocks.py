@@ -34,7 +34,7 @@ class Knobs:
     bias: float = 1.0  # factor of the bits of blocks shorter than a frame
 
 
-@kernel
+@kernel("void(f4[::1],i8,i8,i8[::1],i8[::1],i8[::1],i8[::1],f8,f8,f8,f4[:,::1],f8[::1])")
 def _weights(x, count, size, edges, up, down, floor, factor, gamma, decay, weights, spread):
     """Fill the reciprocal of the masked noise power of each fine block and band.
 
@@ -71,7 +71,7 @@ def _weights(x, count, size, edges, up, down, floor, factor, gamma, decay, weigh
             weights[block, band] = np.float32(weight)
 
 
-@kernel
+@kernel("void(f4[::1],i8,i8,i8[::1],i8,i8[::1],f4[:,::1],i8,f8,f8[::1])")
 def _costs(x, count, size, edges, bands, mapping, weights, fine, side, costs):
     """Add the perceptual entropy of `count` blocks to `costs` (count,) float64.
 

@@ -79,7 +79,7 @@ LEVEL = np.clip(np.floor(3.2 * np.log2(_expected) + 18), 0, LEVEL_COUNT - 1).ast
 SQUARE_ROOT = np.array([round(np.sqrt(i) * 16) for i in range(4096)], np.int64)
 
 
-@kernel
+@kernel("i8(i8)")
 def square_root(value):
     """Return the square root of an integer below 2**28, times 16, to about 1 %."""
     if value < 4096:
@@ -91,7 +91,7 @@ def square_root(value):
     return SQUARE_ROOT[min(value >> 16, 4095)] << 8
 
 
-@kernel
+@kernel("void(i8[::1],i8[::1],i8[::1],i8[::1],i8[::1],i8,i8,i8,i8,i8)")
 def vector_features(f, current, before, older, other, k, d, inverse, rest, running):
     """Fill the (10,) int64 features of the vector at coefficient `k`.
 
@@ -127,7 +127,7 @@ def vector_features(f, current, before, older, other, k, d, inverse, rest, runni
     )
 
 
-@kernel
+@kernel("i8(i8[::1],i8[:,:,::1],i8,i8)")
 def vector_level(f, weights, level, second):
     """Return the level 0..31 that the weights of a block size expect from the features."""
     total = np.int64(0)
@@ -136,7 +136,7 @@ def vector_level(f, weights, level, second):
     return np.int64(LEVEL[min(max(total >> 10, 0), 4095)])
 
 
-@kernel
+@kernel("void(i8[::1],i8[::1],i8,i8,i8,i8,i8,i8,i8)")
 def vector_contexts(at, f, expected, level, channel, band, last, second_last, nodes):
     """Fill the places of the six contexts of a vector; `last` are sums of magnitudes in steps."""
     near = np.int64(EIGHTH[min(f[5] >> 1, 511)])

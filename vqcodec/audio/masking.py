@@ -98,7 +98,7 @@ def _masking(rate: int, tilt_per_bark: int, quiet: int) -> Masking:
     return Masking(up, down, floor, tilt, width)
 
 
-@kernel
+@kernel("i8(i8)")
 def logarithm(value):
     """Return the base 2 logarithm of a positive integer in 1/256."""
     octaves = 0
@@ -108,22 +108,25 @@ def logarithm(value):
     return LOGARITHM[value] + OCTAVE * octaves
 
 
-@kernel
+@kernel("i8(i8,i8)")
 def add_logarithms(a, b):
     """Return the logarithm of the sum of two powers given by their logarithms."""
     high = max(a, b)
     return high + _SUM[min(high - min(a, b), 2560)]
 
 
-@kernel
+@kernel("i8(i8)")
 def power_of(quarters):
     """Return 2**(quarters / 4) in 1/256."""
     return POWER[min(_POWER_HIGH, max(_POWER_LOW, quarters)) - _POWER_LOW]
 
 
-@kernel
+@kernel(
+    "void(i8[:,::1],i8[::1],i8,i8,i8,i8[:,::1],i8,i8[::1],i8[:,::1],i8[:,::1],i8[:,::1],i8[:,::1],"
+    "i8[:,::1],i8[:,::1],i8[:,::1])"
+)
 def derive_steps(
-    energies, angles, channels, level, bands, edges, knob, gamma, up, down, floor, tilt, width,
+    energies, angles, channels, level, bands, edges, knob, law, up, down, floor, tilt, width,
     spread, steps,
 ):  # fmt: skip
     """Fill the step indices of a block from its energies.
@@ -132,7 +135,8 @@ def derive_steps(
     ----------
     energies : (channels, BANDS) int64, of the rotated channels
     angles : (BANDS,) int64
-    knob : int, logarithm; gamma : int, exponent in 1/256
+    knob : int, logarithm
+    law : (2,) int64, exponents in 1/256: of a band within its block, of the whole block
     spread : (2, BANDS) int64, work space; steps : (channels, BANDS) int64, the result
     """
     for channel in range(channels):
@@ -161,10 +165,16 @@ def derive_steps(
             above = (above * down[level, band]) >> 8
             spread[channel, band] += above
             above += mine
+        loudness = np.int64(0)
         for band in range(bands):
             value = logarithm(max(1, spread[channel, band])) - width[level, band]
-            value = REFERENCE + knob + ((gamma * (value - REFERENCE)) >> 8) - tilt[level, band]
-            spread[channel, band] = max(value, floor[level, band])
+            spread[channel, band] = value
+            loudness += max(value, floor[level, band])
+        # Loud blocks may have larger errors in proportion, loud bands only less than that.
+        reference = REFERENCE + ((law[1] * (loudness // bands - REFERENCE)) >> 8)
+        for band in range(bands):
+            value = ((law[0] * (spread[channel, band] - reference)) >> 8) - tilt[level, band]
+            spread[channel, band] = max(reference + knob + value, floor[level, band])
     for band in range(bands):
         for channel in range(channels):
             value = spread[channel, band]

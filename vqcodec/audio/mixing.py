@@ -14,23 +14,28 @@ A state is an uint32: the probability of a one in 22 bits, over 10 bits of count
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from vqcodec import rangecoder
 from vqcodec.jit import njit
 
-_OPTIONS = {"_nrt": False, "no_cfunc_wrapper": True}
+_INNER: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
 
 
-def kernel(function):
-    """Compile an inner function: it allocates nothing, so it counts no references."""
-    return njit(None, **_OPTIONS)(function)
+def kernel(signature):
+    """Decorate an inner function: it allocates nothing, so it counts no references.
+
+    It is compiled once, for the types of the signature.
+    """
+    return njit(None, signature_or_function=signature, **_INNER)
 
 
 INPUTS = 6
 FRESH = 1 << 31
 WEIGHT_ONE = 1 << 16
-COUNT_LIMIT = 255
+COUNT_LIMIT = 1023  # of any state; `limit` says how slowly they may move
 _p = (np.arange(4096) + 0.5) / 4096
 # ln(p / (1 - p)) in 1/256 by the top 12 bits of p, and its inverse in 1/65536.
 STRETCH = np.clip(np.round(np.log(_p / (1 - _p)) * 256), -2047, 2047).astype(np.int32)
@@ -39,12 +44,13 @@ SQUASH = np.clip(
 ).astype(np.int32)
 _STEP = np.array([int(65536 / (n + 1.6)) for n in range(COUNT_LIMIT + 1)], np.int64)
 _RATE = 10
+_PLAIN_LIMIT = 255
 
-_encode_interval = kernel(rangecoder.encode_interval.py_func)
-_decode_interval = kernel(rangecoder.decode_interval.py_func)
+_encode_interval = njit(None, **_INNER)(rangecoder.encode_interval.py_func)
+_decode_interval = njit(None, **_INNER)(rangecoder.decode_interval.py_func)
 
 
-@kernel
+@kernel("i8(u8[::1],u1[::1],b1,i8,i8)")
 def code_with(state, buffer, encoding, probability, bit):
     """Encode a decision, or decode it; `probability` of a one in 1/65536; return it."""
     width = state[1]
@@ -62,14 +68,15 @@ def code_with(state, buffer, encoding, probability, bit):
     return bit
 
 
-@kernel
-def code_mixed(state, buffer, encoding, states, weights, at, node, set1, set2, bit):
+@kernel("i8(u8[::1],u1[::1],b1,u4[::1],i4[:,::1],i8,i8[::1],i8,i8,i8,i8)")
+def code_mixed(state, buffer, encoding, states, weights, limit, at, node, set1, set2, bit):
     """Encode a decision, or decode it, by the opinions of six contexts; return it.
 
     Parameters
     ----------
     states : (n,) uint32
     weights : (sets, 6) int32, in 1/65536
+    limit : int, count at which the opinions stop slowing down
     at : (6,) int64, where the contexts lie in `states`; `node` is added to it.
     set1, set2 : which weights to use.
     """
@@ -101,11 +108,11 @@ def code_mixed(state, buffer, encoding, states, weights, at, node, set1, set2, b
         probability = value >> 10
         probability += ((goal - probability) * _STEP[seen]) >> 16
         probability = min(4194303, probability)
-        states[k] = np.uint32((probability << 10) | min(seen + 1, COUNT_LIMIT))
+        states[k] = np.uint32((probability << 10) | min(seen + 1, limit))
     return bit
 
 
-@kernel
+@kernel("i8(u8[::1],u1[::1],b1,u4[::1],i8,i8)")
 def code_plain(state, buffer, encoding, states, k, bit):
     """Encode a decision, or decode it, by the opinion of one context; return it."""
     value = np.int64(states[k])
@@ -113,7 +120,7 @@ def code_plain(state, buffer, encoding, states, k, bit):
     probability = value >> 10
     bit = code_with(state, buffer, encoding, min(65504, max(32, probability >> 6)), bit)
     probability += (((bit << 22) - probability) * _STEP[seen]) >> 16
-    states[k] = np.uint32((min(4194303, probability) << 10) | min(seen + 1, COUNT_LIMIT))
+    states[k] = np.uint32((min(4194303, probability) << 10) | min(seen + 1, _PLAIN_LIMIT))
     return bit
 
 
@@ -121,7 +128,7 @@ NUMBER_CONTEXTS = 40
 NUMBER_BITS = 19
 
 
-@kernel
+@kernel("i8(u8[::1],u1[::1],b1,u4[::1],i8,i8)")
 def code_number(state, buffer, encoding, states, base, value):
     """Encode an integer of 0..2**20 - 2, or decode it; return it (Elias' gamma code).
 

@@ -32,13 +32,15 @@ from vqcodec.errors import CodebookError
 FORMAT = 1
 # The numbers of the configuration with their ranges and first values.
 NUMBERS: dict[str, tuple[int, int, int]] = {
-    "gamma": (0, 256, 192),  # exponent of the masking, in 1/256
-    "tilt": (-64, 64, 0),  # finer steps above 8 bark, in 1/256 octave of power per bark
-    "quiet": (-8192, 8192, -1024),  # added to the threshold of hearing, in 1/256 octave
-    "skip": (-64, 64, -17),  # bands weaker than this are not coded, in quarter octaves of power
-    "fill_empty": (0, 512, 256),  # gain of the noise in 1/256
-    "fill_coded": (0, 512, 150),
+    "gamma": (0, 256, 186),  # exponent of the masking, in 1/256
+    "follow": (0, 256, 128),  # how far the masking is in proportion to the loudness of the block
+    "tilt": (-64, 64, -8),  # finer steps above 8 bark, in 1/256 octave of power per bark
+    "quiet": (-8192, 8192, -1280),  # added to the threshold of hearing, in 1/256 octave
+    "skip": (-64, 64, -20),  # bands weaker than this are not coded, in quarter octaves of power
+    "fill_empty": (0, 512, 232),  # gain of the noise in 1/256
+    "fill_coded": (0, 512, 120),
     "fill_most": (0, 4096, 31),  # in 1/256 of the squared step
+    "limit": (1, 1023, 255),  # count at which the probabilities stop slowing down
     "lagrangian": (0, 4096, 123),  # squared steps a bit, in 1/1024: the encoder's
 }
 _BITS = 1 / 256

@@ -76,7 +76,7 @@ class Plan:
             expectations = np.zeros(part.symbols.shape, np.int8)
             quantise(
                 spectrum, b.frame, part.blocks, part.levels, part.offsets, b.edges, b.counts, m.up,
-                m.down, m.floor, m.tilt, m.width, knob, t.numbers["gamma"], t.numbers["skip"],
+                m.down, m.floor, m.tilt, m.width, knob, c.law, t.numbers["skip"],
                 part.angles, part.energies, part.steps, t.level_weights,
                 np.float32(t.numbers["lagrangian"] / 1024), t.costs, t.symbols.index,
                 t.symbols.side, t.codewords, c.rows(len(spectrum)), c.small, c.features,

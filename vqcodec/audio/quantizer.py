@@ -105,9 +105,12 @@ def paths(symbols: Lattice) -> tuple[np.ndarray, np.ndarray]:
     return path, depth
 
 
-@kernel
+@kernel(
+    "i8(u8[::1],u1[::1],b1,u4[::1],u4[::1],i4[:,::1],i8,i8[::1],i8,i8,i8[::1],i8[::1],i8,"
+    "i8[:,::1],i8,i8,i4[::1],i8)"
+)
 def code_vector(
-    state, buffer, encoding, states, plain, weights, at, set1, set2, left, right, way,
+    state, buffer, encoding, states, plain, weights, limit, at, set1, set2, left, right, way,
     codewords, expected, symbol, values, k,
 ):  # fmt: skip
     """Encode the vector of `symbol` at `values[k:]`, or decode it to there; return the symbol.
@@ -119,7 +122,17 @@ def code_vector(
     node = np.int64(1)
     while node > 0:
         bit = code_mixed(
-            state, buffer, encoding, states, weights, at, node, set1 + node, set2 + node, way & 1
+            state,
+            buffer,
+            encoding,
+            states,
+            weights,
+            limit,
+            at,
+            node,
+            set1 + node,
+            set2 + node,
+            way & 1,
         )
         node = right[node] if bit else left[node]
         way >>= 1

@@ -21,7 +21,7 @@ _MULTIPLIER, _INCREMENT = np.uint32(1664525), np.uint32(1013904223)  # Knuth, Le
 _SEED = np.uint32(2654435761)
 
 
-@kernel
+@kernel("u4(f4[::1],i4[::1],i8,i8,i8,i8,i8[::1],i8,u4)")
 def fill_noise(x, values, low, high, energy, step, fill, most, seed):
     """Fill one band of `x` from its values, and noise where they are zero; return the seed.
 
@@ -61,7 +61,10 @@ def fill_noise(x, values, low, high, energy, step, fill, most, seed):
     return seed
 
 
-@kernel
+@kernel(
+    "void(f4[:,::1],i4[:,::1],i8,i8,i8[::1],i8[:,::1],i8[::1],i8[:,::1],i8[:,:,::1],"
+    "i8[:,:,::1],i8[::1],i8)"
+)
 def reconstruct(
     x, values, frame, blocks, levels, edges, counts, angles, energies, steps, fill, most,
 ):  # fmt: skip

@@ -22,13 +22,13 @@ from vqcodec.audio.stereo import COSINE, SINE, TURNS, rotate
 from vqcodec.audio.stream import _AMPLITUDE_LIMIT, resample
 
 
-@kernel
+@kernel("f8(f8,f8,f8,f8,f8)")
 def _pair_bits(a, b, count, noise_a, noise_b):
     """Return the bits of two bands of given mean powers at given noise powers."""
     return 0.5 * count * (math.log2(1 + a / noise_a) + math.log2(1 + b / noise_b))
 
 
-@kernel
+@kernel("void(f4[:,::1],i8,i8[:,::1],i8,i8,i8[::1],f8[::1],f8,i8[::1])")
 def choose_angles(x, start, edges, level, bands, expected, thresholds, gamma, turns):
     """Choose the angle of each band of a block and rotate the coefficients `x` (2, n).
 
@@ -79,7 +79,10 @@ def choose_angles(x, start, edges, level, bands, expected, thresholds, gamma, tu
             rotate(x, low, high, choice)
 
 
-@kernel
+@kernel(
+    "void(f4[:,::1],i8,i8,i8[::1],i8[:,::1],i8[::1],i8[:,:,::1],i8[:,::1],i8,f8[:,::1],f8,b1,"
+    "i8[:,::1],i8[:,:,::1],i8[::1])"
+)
 def measure(
     x, frame, blocks, levels, edges, counts, nearest, floor, quiet, thresholds, gamma, stereo,
     angles, energies, expected,
@@ -117,7 +120,7 @@ def measure(
         start += frame >> level
 
 
-@kernel
+@kernel("i8(f4[::1],i8,i8,f4,f4,f4[::1],i8[::1],i8,i8[:,::1],i4[::1],i8)")
 def choose_symbol(x, k, d, scale, lagrangian, costs, index, side, codewords, values, start):
     """Choose the symbol of the vector at `x[k:]`, fill `values[start + k:]`, return both costs.
 
@@ -177,7 +180,10 @@ def choose_symbol(x, k, d, scale, lagrangian, costs, index, side, codewords, val
     return symbol
 
 
-@kernel
+@kernel(
+    "void(f4[::1],i8[::1],i8,i8,i8,i8[:,::1],i8[::1],i8[::1],i8,i8[:,:,::1],f4,f4[:,::1],"
+    "i8[::1],i8,i8[:,::1],i8[::1],i8[::1],i8[::1],i8[::1],i2[::1],i4[::1],i8,i1[::1])"
+)
 def quantise_channel(
     x, f, second, level, bands, edges, energies, steps, skip, level_weights, lagrangian, costs,
     index, side, codewords, current, before, older, other, symbols, values, start, expectations,
@@ -221,9 +227,13 @@ def quantise_channel(
         current[PAD + k] = 0
 
 
-@kernel
+@kernel(
+    "void(f4[:,::1],i8,i8,i8[::1],i8[::1],i8[:,::1],i8[::1],i8[:,::1],i8[:,::1],i8[:,::1],"
+    "i8[:,::1],i8[:,::1],i8,i8[::1],i8,i8[:,::1],i8[:,:,::1],i8[:,:,::1],i8[:,:,::1],f4,f4[:,::1],"
+    "i8[::1],i8,i8[:,::1],i8[:,:,::1],i8[:,:,::1],i8[::1],i2[:,::1],i4[:,::1],i1[:,::1])"
+)
 def quantise(
-    x, frame, blocks, levels, offsets, edges, counts, up, down, floor, tilt, width, knob, gamma,
+    x, frame, blocks, levels, offsets, edges, counts, up, down, floor, tilt, width, knob, law,
     skip, angles, energies, steps, level_weights, lagrangian, costs, index, side, codewords,
     rows, small, f, symbols, values, expectations,
 ):  # fmt: skip
@@ -244,11 +254,11 @@ def quantise(
                 for row in range(3):
                     resample(rows[channel, row], size, frame >> level_before)
         derive_steps(energies[block], angles[block], x.shape[0], level, bands, edges,
-                     knob - offsets[block] * 128, gamma, up, down, floor, tilt, width, small[3],
+                     knob - offsets[block] * 128, law, up, down, floor, tilt, width, small[3],
                      steps[block])  # fmt: skip
         new, one, two = turn, (turn + 2) % 3, (turn + 1) % 3
         for channel in range(x.shape[0]):
-            other = rows[0, new] if channel > 0 else rows[0, one]
+            other = rows[0, new] if channel > 0 else rows[x.shape[0] - 1, one]
             quantise_channel(
                 x[channel, start : start + size], f, 1 if channel > 0 else 0, level, bands, edges,
                 energies[block, channel], steps[block, channel], skip, level_weights, lagrangian,

@@ -3,7 +3,7 @@
     flags      1 byte: 1 = the first of the sound, 2 = the speech model, others 0
     frames     varint, at least 1
     knob       2 bytes, little-endian, signed: logarithm of the squared step in 1/256 octave
-    data       of the range coder: the elements in order, then a mark of 8 bits
+    data       of the range coder: the elements in order, then a mark of 12 bits
 
 Probabilities start from the trained ones in every segment.
 """
@@ -90,6 +90,10 @@ class Coder:
         self._rows = [
             np.zeros((channels, 3, self.bands.frame + 2 * PAD), np.int64) for channels in (1, 2)
         ]
+        # Training goes on from segment to segment with these.
+        self.learned: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self.limit = numbers["limit"]
+        self.law = np.array([numbers["gamma"], numbers["follow"]], np.int64)
         self.fill = np.array([numbers["fill_empty"], numbers["fill_coded"]], np.int64)
 
     def rows(self, channels: int) -> np.ndarray:
@@ -102,7 +106,7 @@ class Coder:
         room = 4096 + 6 * sum(part.values.size for part in parts)
         buffer = np.zeros(room, np.uint8)
         state = encoder_state()
-        learned = self._learned()
+        learned = self.learned or self._learned()
         for part in parts:
             self._code(state, buffer, True, part, knob, learned)
         self._mark(state, buffer, True)
@@ -121,7 +125,7 @@ class Coder:
         """
         buffer = np.frombuffer(data, np.uint8).copy() if data else np.zeros(1, np.uint8)
         state = decoder_state(buffer)
-        learned = self._learned()
+        learned = self.learned or self._learned()
         parts = []
         for element in elements(channels):
             part = Element.empty(
@@ -132,7 +136,7 @@ class Coder:
             if part.blocks < 0:
                 raise FormatError("the segment holds an illegal energy: damaged data")
             parts.append(part)
-        if not self._mark(state, buffer, False) or int(state[2]) > len(data) + 6:
+        if not self._mark(state, buffer, False):
             raise FormatError("the segment does not end as it should: damaged data")
         return parts
 
@@ -151,8 +155,8 @@ class Coder:
         return int(
             code_element(
                 state, buffer, encoding, part.frames, b.frame, b.edges, b.counts, b.nearest,
-                m.up, m.down, m.floor, m.tilt, m.width, knob, t.numbers["gamma"],
-                t.numbers["skip"], states, plain, weights, t.energy_weights, t.level_weights,
+                m.up, m.down, m.floor, m.tilt, m.width, knob, self.law,
+                t.numbers["skip"], states, plain, weights, self.limit, t.energy_weights, t.level_weights,
                 t.symbols.left, t.symbols.right, t.ways, t.codewords, t.symbols.nodes,
                 part.levels, part.offsets, part.angles, part.energies, part.steps, part.symbols,
                 part.values, self.rows(len(part.values)), self.small, self.at, self.features,

@@ -25,7 +25,7 @@ SQUARES = np.round(256 * np.stack([np.cos(_radians) ** 2, np.sin(_radians) ** 2]
 LOG_SQUARES = np.round(256 * np.log2(np.maximum(SQUARES, 1e-6) / 256)).astype(np.int64)
 
 
-@kernel
+@kernel("void(f4[:,::1],i8,i8,i8)")
 def rotate(x, start, stop, angle):
     """Turn left and right into the rotated channels, in place; x is (2, n) float32."""
     c, s = COSINE[angle], SINE[angle]
@@ -35,7 +35,7 @@ def rotate(x, start, stop, angle):
         x[1, k] = c * right - s * left
 
 
-@kernel
+@kernel("void(f4[:,::1],i8,i8,i8)")
 def rotate_back(x, start, stop, angle):
     """Undo `rotate`."""
     c, s = COSINE[angle], SINE[angle]
@@ -45,7 +45,7 @@ def rotate_back(x, start, stop, angle):
         x[1, k] = s * first + c * second
 
 
-@kernel
+@kernel("void(u8[::1],u1[::1],b1,u4[::1],i8[::1],i8[::1],i8[::1],i8)")
 def code_angles(state, buffer, encoding, plain, now, before, nearest, bands):
     """Encode or decode the angles of a block.
 

@@ -29,11 +29,11 @@ from vqcodec.audio.quantizer import VALUE_BITS, code_vector
 from vqcodec.audio.stereo import code_angles
 
 OFFSET_LIMIT = 7  # finer steps of a block, in quarter octaves of amplitude
-MARK = 0x5A
+MARK = 0x5A3
 _AMPLITUDE_LIMIT = 1 << 26
 
 
-@kernel
+@kernel("UniTuple(i8,2)(u8[::1],u1[::1],b1,u4[::1],i8[::1],i8,i8)")
 def code_tree(state, buffer, encoding, plain, levels, block, last):
     """Encode or decode the block sizes of one frame, from `levels[block]` on.
 
@@ -58,7 +58,7 @@ def code_tree(state, buffer, encoding, plain, levels, block, last):
     return block, last
 
 
-@kernel
+@kernel("void(i8[::1],i8,i8)")
 def resample(row, size, size_before):
     """Bring the amplitudes of a block of another size to this one, in place."""
     if size < size_before:
@@ -78,9 +78,13 @@ def resample(row, size, size_before):
             row[PAD + k] = 0
 
 
-@kernel
+@kernel(
+    "void(u8[::1],u1[::1],b1,u4[::1],u4[::1],i4[:,::1],i8,i8[::1],i8[::1],i8,i8,i8,i8[:,::1],"
+    "i8[::1],i8[::1],i8,i8[:,:,::1],i8[::1],i8[::1],i8[::1],i8[:,::1],i8,i8[::1],i8[::1],"
+    "i8[::1],i8[::1],i2[::1],i4[::1],i8)"
+)
 def code_channel(
-    state, buffer, encoding, states, plain, weights, at, f, channel, level, bands, edges,
+    state, buffer, encoding, states, plain, weights, limit, at, f, channel, level, bands, edges,
     energies, steps, skip, level_weights, left, right, ways, codewords, nodes,
     current, before, older, other, symbols, values, start,
 ):  # fmt: skip
@@ -110,7 +114,7 @@ def code_channel(
             set1 = ENERGY_SETS + np.int64(REST[min(f[1] >> 1, 2047)]) * nodes
             set2 = ENERGY_SETS + (VECTOR_FIRST + expected) * nodes
             symbol = np.int64(symbols[(start + k) // d])
-            symbol = code_vector(state, buffer, encoding, states, plain, weights, at, set1, set2,
+            symbol = code_vector(state, buffer, encoding, states, plain, weights, limit, at, set1, set2,
                                  left, right, ways[symbol], codewords, expected, symbol, values,
                                  start + k)  # fmt: skip
             symbols[(start + k) // d] = symbol
@@ -129,10 +133,15 @@ def code_channel(
         current[PAD + k] = 0
 
 
-@kernel
+@kernel(
+    "i8(u8[::1],u1[::1],b1,i8,i8,i8[:,::1],i8[::1],i8[:,:,::1],i8[:,::1],i8[:,::1],i8[:,::1],"
+    "i8[:,::1],i8[:,::1],i8,i8[::1],i8,u4[::1],u4[::1],i4[:,::1],i8,i8[:,:,:,::1],i8[:,:,::1],"
+    "i8[::1],i8[::1],i8[::1],i8[:,::1],i8,i8[::1],i8[::1],i8[:,::1],i8[:,:,::1],i8[:,:,::1],"
+    "i2[:,::1],i4[:,::1],i8[:,:,::1],i8[:,:,::1],i8[::1],i8[::1])"
+)
 def code_element(
     state, buffer, encoding, frames, frame, edges, counts, nearest, up, down, floor, tilt, width,
-    knob, gamma, skip, states, plain, weights, energy_weights, level_weights, left, right, ways,
+    knob, law, skip, states, plain, weights, limit, energy_weights, level_weights, left, right, ways,
     codewords, nodes, levels, offsets, angles, energies, steps, symbols, values,
     rows, small, at, f,
 ):  # fmt: skip
@@ -188,19 +197,19 @@ def code_element(
                             nearest[level, level_before], bands)  # fmt: skip
             for channel in range(channels):
                 if not code_energies(
-                    state, buffer, encoding, states, plain, weights, energy_weights, at, f,
+                    state, buffer, encoding, states, plain, weights, limit, energy_weights, at, f,
                     energies[block], before, level, level_before, nearest, counts, channel,
                     differences, predictions,
                 ):  # fmt: skip
                     return -1
             derive_steps(energies[block], angles[block], channels, level, bands, edges,
-                         knob - offset * 128, gamma, up, down, floor, tilt, width, spread,
+                         knob - offset * 128, law, up, down, floor, tilt, width, spread,
                          steps[block])  # fmt: skip
             new, one, two = turn, (turn + 2) % 3, (turn + 1) % 3
             for channel in range(channels):
-                other = rows[0, new] if channel > 0 else rows[0, one]
+                other = rows[0, new] if channel > 0 else rows[channels - 1, one]
                 code_channel(
-                    state, buffer, encoding, states, plain, weights, at, f, channel, level, bands,
+                    state, buffer, encoding, states, plain, weights, limit, at, f, channel, level, bands,
                     edges, energies[block, channel], steps[block, channel], skip, level_weights,
                     left, right, ways, codewords, nodes, rows[channel, new], rows[channel, one],
                     rows[channel, two], other, symbols[channel], values[channel], start,
@@ -215,10 +224,10 @@ def code_element(
     return block
 
 
-@kernel
+@kernel("b1(u8[::1],u1[::1],b1)")
 def code_mark(state, buffer, encoding):
     """Encode the mark at the end of a segment, or decode it; return whether it is right."""
     mark = 0
-    for shift in range(7, -1, -1):
+    for shift in range(11, -1, -1):
         mark = mark << 1 | code_with(state, buffer, encoding, 32768, (MARK >> shift) & 1)
     return mark == MARK

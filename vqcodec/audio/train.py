@@ -1,0 +1,186 @@
+"""Training of the audio codebook on sounds: reproducible from a seed.
+
+Rounds of coding and fitting, as in any Lloyd iteration: code excerpts with the
+present model, then fit the regressions (least squares), the codewords (centres
+of what they stand for) and the bits of each symbol to what was coded. At last
+the excerpts are coded without resetting the probabilities, whose final state
+is where every segment will start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from vqcodec.audio.bands import frame_size
+from vqcodec.audio.model import bootstrap, make_codebook, tables_of
+from vqcodec.audio.options import quality_knob
+from vqcodec.codebook import Codebook
+from vqcodec.errors import CancelledError, CodebookError
+
+Progress = Callable[[float, str], "bool | None"]
+SECONDS = 3.0  # of an excerpt
+_QUALITIES = (1.0, 2.5, 4.0, 5.5, 7.0, 3.25, 8.5, 4.75)
+_COUNT_CAP = 60  # how sure of its probabilities a fresh segment is
+_TRAINING_LIMIT = 1023
+
+
+def train(
+    sounds: Iterable[Any],
+    *,
+    seed: int = 0,
+    rounds: int = 3,
+    excerpts: int = 120,
+    prior_excerpts: int = 400,
+    dimension: int = 2,
+    numbers: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+    provenance: str = "",
+    start: Codebook | None = None,
+) -> Codebook:
+    """Train an audio codebook.
+
+    Parameters
+    ----------
+    sounds : iterable of paths, or of pairs of samples and rate
+        Samples are (frames,) or (frames, channels), full scale 1.0.
+    seed : int
+        Chooses the excerpts; the same seed and sounds give the same codebook.
+    rounds : int
+        Rounds of coding and fitting.
+    excerpts : int
+        Excerpts of three seconds coded in each round.
+    prior_excerpts : int
+        Excerpts coded to adapt the probabilities.
+    dimension : int
+        Coefficients of a vector: 1, 2 or 4.
+    numbers : mapping, optional
+        Replacements for the numbers of `vqcodec.audio.model.NUMBERS`.
+    progress : callable, optional
+        Called as ``progress(fraction, message)``; False cancels.
+    provenance : str
+        Stored in the codebook.
+    start : Codebook, optional
+        Start from this codebook instead of from nothing.
+
+    Returns
+    -------
+    Codebook
+        Of kind ``audio``.
+
+    Raises
+    ------
+    CodebookError
+        There are no sounds to train on.
+    CancelledError
+        `progress` said so.
+    """
+    from vqcodec.audio.fit import Statistics, fit
+
+    take = _Excerpts(list(sounds), seed)
+    if start is None:
+        arrays = bootstrap(dimension)
+        numbers = dict(numbers or {})
+    else:
+        tables = tables_of(start)
+        dimension, numbers = tables.dimension, {**tables.numbers, **(numbers or {})}
+        arrays = {name: array.astype(np.int64) for name, array in start.arrays.items()}
+    total, done = rounds * excerpts + prior_excerpts, 0
+
+    def tell(message: str) -> None:
+        nonlocal done
+        done += 1
+        if progress and progress(min(1.0, done / total), message) is False:
+            raise CancelledError("training was cancelled")
+
+    for number in range(rounds):
+        tables = tables_of(make_codebook(dimension, arrays, numbers))
+        statistics = Statistics(tables.symbols, dimension)
+        for i in range(excerpts):
+            tell(f"round {number + 1}: coding")
+            plan, knob = _plan(tables, take.next(), _QUALITIES[i % len(_QUALITIES)], {})
+            plan.quantise(knob)
+            statistics.count(plan)
+        fit(arrays, statistics, tables.symbols)
+    _adapt(arrays, dimension, numbers, take, prior_excerpts, tell)
+    return make_codebook(dimension, arrays, numbers, provenance)
+
+
+def _adapt(
+    arrays: dict[str, np.ndarray],
+    dimension: int,
+    numbers: Mapping[str, int],
+    take: _Excerpts,
+    count: int,
+    tell: Callable[[str], None],
+) -> None:
+    """Code excerpts one after the other and keep what the probabilities have become."""
+    tables = tables_of(make_codebook(dimension, arrays, numbers))
+    learned = tables.states.copy(), tables.plain.copy(), tables.weights.copy()
+    coders: dict[int, Any] = {}
+    for i in range(count):
+        tell("adapting the probabilities")
+        plan, knob = _plan(tables, take.next(), _QUALITIES[i % len(_QUALITIES)], coders)
+        plan.coder.learned = learned
+        plan.coder.limit = _TRAINING_LIMIT
+        plan.code(knob)
+    for name, states in (("", learned[0]), ("plain_", learned[1])):
+        arrays[f"{name}probabilities"] = (states >> np.uint32(16)).astype(np.int64)
+        seen = (states & np.uint32(1023)).astype(np.int64)
+        arrays[f"{name}counts"] = np.minimum(seen, _COUNT_CAP)
+    arrays["weights"] = np.round(learned[2] / 256).astype(np.int64) * 256
+
+
+def _plan(
+    tables: Any, excerpt: tuple[np.ndarray, int], quality: float, coders: dict[int, Any]
+) -> Any:
+    """Return the plan of an excerpt, and the knob of the quality."""
+    from vqcodec.audio.plan import Plan
+    from vqcodec.audio.segment import FIRST, Coder, elements
+
+    samples, rate = excerpt
+    if rate not in coders:
+        coders[rate] = Coder(rate, tables)
+    frame = frame_size(rate)
+    frames = max(1, samples.shape[1] // frame)
+    x = np.pad(samples, ((0, 0), (frame, 3 * frame)))[:, : (frames + 2) * frame]
+    knob = quality_knob(quality)
+    before = [0] * len(elements(len(samples)))
+    return Plan(coders[rate], x, frames, before, True, knob, FIRST), knob
+
+
+class _Excerpts:
+    """An endless, seeded supply of excerpts, (channels, n) float32 in 16-bit units."""
+
+    def __init__(self, sounds: list[Any], seed: int) -> None:
+        if not sounds:
+            raise CodebookError("there are no sounds to train on")
+        self._sounds = [self._load(sound) for sound in sounds]
+        self._generator = np.random.default_rng(seed)
+        seconds = np.array([s.shape[1] / rate for s, rate in self._sounds])
+        self._shares = np.cumsum(seconds) / seconds.sum()
+
+    @staticmethod
+    def _load(sound: Any) -> tuple[np.ndarray, int]:
+        if isinstance(sound, str | os.PathLike):
+            import soundfile
+
+            samples, rate = soundfile.read(sound, dtype="float32", always_2d=True)
+        else:
+            samples, rate = np.asarray(sound[0], np.float32), int(sound[1])
+            samples = samples.reshape(len(samples), -1)
+        return np.ascontiguousarray(samples.T) * np.float32(32768), rate
+
+    def next(self) -> tuple[np.ndarray, int]:
+        which = int(np.searchsorted(self._shares, self._generator.random(), side="right"))
+        samples, rate = self._sounds[min(which, len(self._sounds) - 1)]
+        size = int(SECONDS * rate)
+        start = int(self._generator.integers(0, max(1, samples.shape[1] - size + 1)))
+        gain = np.float32(2 ** self._generator.uniform(-2, 0.3))
+        part = samples[:, start : start + size] * gain
+        if len(part) > 1 and self._generator.random() < 0.2:
+            part = part[:, :][:1]  # mono occurs too
+        return part, rate
