@@ -192,9 +192,7 @@ def listening(sounds: dict[str, np.ndarray]) -> None:
             for v in views
         ]
 
-    print(
-        "| item | codec | kb/s | left | right | mean | side | mono |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("| item | codec | kb/s | left | right | mean | side | mono |\n" + "|---" * 8 + "|")
     table: dict[tuple[str, int], list[list[float]]] = {}
     for name, sound in sounds.items():
         for target in (48, 64):
@@ -240,7 +238,7 @@ def onsets(sounds: dict[str, np.ndarray]) -> None:
     chosen = {name: sound for name, sound in sounds.items() if name == "castanets"}
     chosen |= {name: render(name, seed=77, seconds=8.0) for name in ("clicks", "plucks")}
     print(
-        "| item | onsets | Opus kb/s | Opus dB | vqcodec kb/s | vqcodec dB |\n|---|---|---|---|---|---|"
+        "| item | onsets | Opus kb/s | Opus dB | vqcodec kb/s | vqcodec dB |\n" + "|---" * 6 + "|"
     )
     for name, sound in chosen.items():
         for setting in (32, 48, 64, 96):

@@ -184,8 +184,9 @@ def code_energies(
             size = 1
             while size < 15:
                 node = 1 + size + 15 * sign
-                if code_mixed(state, buffer, encoding, states, weights, limit, at, node, set1 + node,
-                              set2 + node, 1 if magnitude > size else 0) == 0:  # fmt: skip
+                if code_mixed(state, buffer, encoding, states, weights, limit, at, node,
+                              set1 + node, set2 + node,
+                              1 if magnitude > size else 0) == 0:  # fmt: skip
                     break
                 size += 1
             if size == 15:

@@ -150,11 +150,11 @@ def fit(arrays: dict[str, np.ndarray], statistics: Statistics, symbols: Lattice)
     for at in np.ndindex(2, 3, 3):
         if products[at][0, 0] > 50 * 256:
             arrays["energy_weights"][at] = _ridge(products[at], targets[at])
-    products, targets = statistics.level
-    joint = products.sum((0, 1)), targets.sum((0, 1))
+    squares, sides = statistics.level
+    joint = squares.sum((0, 1)), sides.sum((0, 1))
     for at in np.ndindex(LEVELS, 2):
         share = 2e3 / max(joint[0][0, 0] / 4096, 1.0)  # as much as two thousand vectors of all
-        weights = _non_negative(products[at] + share * joint[0], targets[at] + share * joint[1])
+        weights = _non_negative(squares[at] + share * joint[0], sides[at] + share * joint[1])
         arrays["level_weights"][at] = np.clip(np.round(weights * 4096), 0, 65535)
     points = symbols.points
     visits = statistics.visits[:, np.newaxis]

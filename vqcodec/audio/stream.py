@@ -114,9 +114,9 @@ def code_channel(
             set1 = ENERGY_SETS + np.int64(REST[min(f[1] >> 1, 2047)]) * nodes
             set2 = ENERGY_SETS + (VECTOR_FIRST + expected) * nodes
             symbol = np.int64(symbols[(start + k) // d])
-            symbol = code_vector(state, buffer, encoding, states, plain, weights, limit, at, set1, set2,
-                                 left, right, ways[symbol], codewords, expected, symbol, values,
-                                 start + k)  # fmt: skip
+            symbol = code_vector(state, buffer, encoding, states, plain, weights, limit, at, set1,
+                                 set2, left, right, ways[symbol], codewords, expected, symbol,
+                                 values, start + k)  # fmt: skip
             symbols[(start + k) // d] = symbol
             second_last = last
             last = np.int64(0)
@@ -141,8 +141,8 @@ def code_channel(
 )
 def code_element(
     state, buffer, encoding, frames, frame, edges, counts, nearest, up, down, floor, tilt, width,
-    knob, law, skip, states, plain, weights, limit, energy_weights, level_weights, left, right, ways,
-    codewords, nodes, levels, offsets, angles, energies, steps, symbols, values,
+    knob, law, skip, states, plain, weights, limit, energy_weights, level_weights, left, right,
+    ways, codewords, nodes, levels, offsets, angles, energies, steps, symbols, values,
     rows, small, at, f,
 ):  # fmt: skip
     """Encode or decode one element of a segment.
@@ -209,9 +209,9 @@ def code_element(
             for channel in range(channels):
                 other = rows[0, new] if channel > 0 else rows[channels - 1, one]
                 code_channel(
-                    state, buffer, encoding, states, plain, weights, limit, at, f, channel, level, bands,
-                    edges, energies[block, channel], steps[block, channel], skip, level_weights,
-                    left, right, ways, codewords, nodes, rows[channel, new], rows[channel, one],
+                    state, buffer, encoding, states, plain, weights, limit, at, f, channel, level,
+                    bands, edges, energies[block, channel], steps[block, channel], skip,
+                    level_weights, left, right, ways, codewords, nodes, rows[channel, new], rows[channel, one],
                     rows[channel, two], other, symbols[channel], values[channel], start,
                 )  # fmt: skip
                 for band in range(BANDS):
