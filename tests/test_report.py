@@ -25,6 +25,7 @@ from vqcodec.cli import app
 from vqcodec.errors import CancelledError, ParameterError
 from vqcodec.media import load_image, save_image
 from vqcodec.report import charts, pictures, report, rivals, sounds, tables
+from vqcodec.report.subject import codebook_planes
 
 VOID = {"meta", "link", "img", "input", "br", "path", "circle", "rect", "image"}
 SMALL = {"block": 4, "codewords": 16, "color": "rgb", "fixed_rate": True}
@@ -344,6 +345,16 @@ def test_pictures_beside_the_work() -> None:
     options = ("--codewords", "16", "--fixed-rate", "-o", "b.vqi")
     run("encode", "a.png", *options, "--save-error-image", "f.png")
     assert load_image("f.png").samples.shape == (48, 64, 3)
+
+
+@pytest.mark.usefixtures("folder")
+def test_training_draws_its_codebook() -> None:
+    options = ("--codewords", "8", "--block", "4", "--color", "rgb")
+    run("train", "a.png", "-o", "m.vqcb", "--plot", "m.png", *options)
+    planes = codebook_planes(vqcodec.Codebook.load("m.vqcb"))
+    assert [plane.blocks.shape for plane in planes] == [(8, 4, 4, 3)]
+    assert np.array_equal(load_image("m.png").samples, pictures.codebook_image(planes))
+    run("train", "a.png", "-o", "p.vqcb", "--kind", "photo", "--plot", "p.png", status=1)
 
 
 # --- in a browser -----------------------------------------------------------------

@@ -65,6 +65,14 @@ class Pictures:
         if self.codebook is not None:
             _save(pictures.codebook_image(_planes(coded, codebook, limits)), self.codebook)
 
+    def draw_codebook(self, codebook: Codebook) -> None:
+        """Draw a trained codebook, if that is wanted."""
+        if self.codebook is not None:
+            from vqcodec.report import pictures
+            from vqcodec.report.subject import codebook_planes
+
+            _save(pictures.codebook_image(codebook_planes(codebook)), self.codebook)
+
 
 def _planes(coded: Any, codebook: Codebook | None, limits: Limits) -> Any:
     from vqcodec import api

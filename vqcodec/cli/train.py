@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from vqcodec.cli import names, options, streams
+from vqcodec.cli import names, options, pictures, streams
 from vqcodec.cli.console import Console, human_bytes
 from vqcodec.cli.status import Status, command, write_stdout
+from vqcodec.errors import ParameterError
 
 
 @command
@@ -34,6 +35,10 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a training that was stopped.")
     ] = False,
+    plot: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Draw the codewords, the most used first (patch)."),
+    ] = None,
     max_pixels: options.MaxPixels = None,
     force: options.Force = False,
     dry_run: options.DryRun = False,
@@ -66,6 +71,10 @@ def train(
         seed=seed,
         limits=options.limits_of(max_pixels) if max_pixels else None,
     )
+    drawn = pictures.Pictures(codebook=plot)
+    drawn.refuse_existing(force)
+    if drawn and kind != "patch":
+        raise ParameterError("only codebooks of kind patch have codewords that are pictures")
     from vqcodec import api
 
     inputs = [streams.read_source(name) for name in files]
@@ -84,6 +93,7 @@ def train(
     data = book.to_bytes()
     if piped:
         write_stdout(data)
+    drawn.draw_codebook(book)
     words = book.arrays.get("codewords")
     values: dict[str, Any] = {
         "output": output,

@@ -179,6 +179,29 @@ def patch_planes(opened: Container, codebook: Codebook | None = None) -> list[Pl
     return planes
 
 
+def codebook_planes(book: Codebook) -> list[Plane]:
+    """Return the planes of a trained patch codebook, with the use it was trained with.
+
+    Raises
+    ------
+    CodebookError
+        It is of another kind.
+    """
+    from vqcodec.patch.external import suffixes
+
+    config = book.require("patch").config
+    layout, blocks = str(config["transform"]), config["shape"]
+    names = {"gray": ["gray"], "rgb": ["colour"]}.get(layout, ["luma", "chroma"])
+    channels = {"gray": [1], "rgb": [3]}.get(layout, [1, 2])
+    planes = []
+    for number, suffix in enumerate(suffixes(layout, len(blocks))):
+        words = book.array("codewords" + suffix)
+        looks = looks_of(words, tuple(blocks[number]), [*channels, 1][number], config["bits"])
+        counts = book.array("frequencies" + suffix).astype(np.int64)
+        planes.append(Plane([*names, "alpha"][number], looks, counts))
+    return planes
+
+
 def count_colors(samples: np.ndarray, most: int | None = MOST_SWATCHES) -> Swatches:
     """Count the colours of a picture and return the most frequent ones."""
     from vqcodec.media.image import to_eight_bits
