@@ -36,7 +36,7 @@ from vqcodec.errors import (
 )
 from vqcodec.metadata import inflate
 
-KINDS = ("patch", "photo", "audio", "frames", "palette")
+KINDS = ("patch", "photo", "audio", "speech", "frames", "palette")
 IDENTITY_BYTES = 16
 SEARCH_PATH_VARIABLE = "VQCODEC_CODEBOOKS"
 _DTYPES = ("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<i8")
@@ -49,7 +49,7 @@ class Codebook:
     Attributes
     ----------
     kind : str
-        ``patch``, ``photo``, ``audio``, ``frames`` or ``palette``.
+        ``patch``, ``photo``, ``audio``, ``speech``, ``frames`` or ``palette``.
     config : mapping
         JSON values; every kind states at least ``transform`` and ``shape``
         (the vector shape).
