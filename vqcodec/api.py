@@ -32,6 +32,7 @@ from vqcodec.errors import CodebookError, FormatError, MediaError, ParameterErro
 from vqcodec.files import atomic_file, write_atomically
 from vqcodec.media import Audio, Image, load_image, save_image
 from vqcodec.media.audio import SUFFIXES
+from vqcodec.media.large import LargeImage, open_large
 from vqcodec.media.sniffing import is_coded_sound, is_sound
 from vqcodec.metadata import Metadata
 from vqcodec.options import make_options
@@ -59,6 +60,7 @@ def encode(
     Parameters
     ----------
     source : path, bytes, binary file, array, Pillow image, `Image` or `Audio` of `vqcodec.media`
+        Large uncompressed PNM and TIFF files are read tile by tile (photo).
         Hours of sound are for `vqcodec.audio.encode`, which keeps none of it in memory.
     target : path or binary file, optional
         Where to write the .vqi or .vqa file.
@@ -114,7 +116,7 @@ def encode(
         )  # fmt: skip
         _write(target, data, decodes if verify else None)
         return data
-    image = load_image(source, limits)
+    image = open_large(source, limits) or load_image(source, limits)
     if kind == "auto":
         kind = _best_kind(image, book, options)
     if kind not in ("patch", "photo"):
@@ -129,6 +131,8 @@ def encode(
     else:
         from vqcodec.patch import encoder
 
+        if isinstance(image, LargeImage):
+            image = load_image(image.samples.path, limits)
         coded = encoder.encode(image, wishes, book, progress)
         data = coded.data
         if notes is not None and coded.note:
@@ -137,7 +141,9 @@ def encode(
     return data
 
 
-def _best_kind(image: Image, codebook: Codebook | None, options: dict[str, Any]) -> str:
+def _best_kind(
+    image: Image | LargeImage, codebook: Codebook | None, options: dict[str, Any]
+) -> str:
     """Choose the codec: of the codebook, of the options that only one has, for the image."""
     if codebook is not None:
         if codebook.kind not in ("patch", "photo"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from vqcodec.codebook import Codebook
     from vqcodec.container import Limits
     from vqcodec.media import Image
+    from vqcodec.media.large import LargeImage
+
+_BAND = 1024  # rows of a large image that are compared at a time; tiles are as high
 
 
 class Kind(enum.StrEnum):
@@ -195,7 +199,8 @@ class _Encoder:
     def __call__(self, job: names.Job, console: Console) -> batch.Result:
         from vqcodec import api
         from vqcodec.files import write_atomically
-        from vqcodec.media import load_image
+        from vqcodec.media import Image, load_image
+        from vqcodec.media.large import open_large
         from vqcodec.media.sniffing import is_sound
 
         streams.refuse_existing(job.target, self.force)
@@ -210,7 +215,9 @@ class _Encoder:
         if self.save_codebook and wishes["kind"] == Kind.AUTO:
             wishes["kind"] = Kind.PATCH  # the kind whose images have a codebook of their own
         started = time.perf_counter()
-        image = load_image(streams.image_source(job.source), self.limits)
+        source = streams.image_source(job.source)
+        large = None if self.drawn else open_large(source, self.limits)
+        image = large or load_image(source, self.limits)
         notes = list(image.source.notes) if image.source else []
         with console.progress(f"encoding {shown(job.source)}") as progress:
             data = api.encode(
@@ -244,7 +251,7 @@ class _Encoder:
             lambda path: write_atomically(path, data, decodes if self.verify else None),
             piped,
         )
-        if self.drawn:
+        if self.drawn and isinstance(image, Image):
             self.drawn.draw(image, data, book, self.limits)
         if verified:
             notes.append(f"verified: it decodes to the samples of check {verified[0] or 0:08x}")
@@ -258,16 +265,13 @@ class _Encoder:
         self,
         console: Console,
         job: names.Job,
-        image: Image,
+        image: Image | LargeImage,
         data: bytes,
         book: Codebook | None,
         notes: list[str],
         seconds: float,
     ) -> None:
-        """Say what became of the file; the quality is measured on what a decoder makes of it."""
-        from vqcodec import api, metrics
-
-        decoded = api.decode(data, codebook=book, limits=self.limits)
+        """Say what became of the file."""
         source_bytes = image.source.bytes if image.source else None
         pixels = image.width * image.height
         values: dict[str, Any] = {
@@ -279,7 +283,7 @@ class _Encoder:
             "bits": image.bits,
             "bytes": len(data),
             "bpp": len(data) * 8 / pixels,
-            "psnr": metrics.psnr(image.samples, decoded.samples),
+            "psnr": self._psnr(image, data, book),
             "ratio_file": source_bytes / len(data) if source_bytes else None,
             "ratio_raw": image.raw_bytes / len(data),
             "seconds": round(seconds, 3),
@@ -293,3 +297,21 @@ class _Encoder:
             f"{values['ratio_raw']:.1f} times smaller than raw, {values['bpp']:.3f} bpp, "
             f"PSNR {decibels(values['psnr'])}"
         )
+
+    def _psnr(self, image: Image | LargeImage, data: bytes, book: Codebook | None) -> float:
+        """Return the PSNR of what a decoder makes of the file; of large images band by band."""
+        from vqcodec import api, metrics
+        from vqcodec.media import Image
+
+        if isinstance(image, Image):
+            decoded = api.decode(data, codebook=book, limits=self.limits)
+            return metrics.psnr(image.samples, decoded.samples)
+        errors = []
+        for top in range(0, image.height, _BAND):
+            rows = min(_BAND, image.height - top)
+            region = (0, top, image.width, rows)
+            band = api.decode(data, codebook=book, limits=self.limits, region=region)
+            psnr = metrics.psnr(image.samples[top : top + rows], band.samples)
+            errors.append(rows * 10 ** (-psnr / 10))
+        mean = sum(errors) / image.height
+        return -10 * math.log10(mean) if mean else math.inf

@@ -67,10 +67,10 @@ def load_image(
         An array has the wrong shape, dtype, or holds NaN.
     """
     if isinstance(source, Image):
-        _check_size(source.width, source.height, "the image", limits)
+        check_size(source.width, source.height, "the image", limits)
         return source
     if isinstance(source, PIL.Image.Image):
-        with _border("the image", limits):
+        with pillow_border("the image", limits):
             return _from_pillow(source, Source("<image>", source.format or ""), limits)
     if isinstance(source, bytes | bytearray | memoryview):
         return _decode(io.BytesIO(source), "<bytes>", limits)
@@ -80,7 +80,7 @@ def load_image(
     if not isinstance(source, np.ndarray) and hasattr(source, "read"):
         return _decode(source, str(getattr(source, "name", "<stream>")), limits)
     image = Image(np.asarray(source), source=Source("<array>"))
-    _check_size(image.width, image.height, "the image", limits)
+    check_size(image.width, image.height, "the image", limits)
     return image
 
 
@@ -93,7 +93,7 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Image:
         raise MediaError(f"cannot read {name}: {error.strerror or error}") from None
     if size == 0:
         raise MediaError(f"{name} is empty")
-    with _border(name, limits):
+    with pillow_border(name, limits):
         try:
             image = PIL.Image.open(file)
         except PIL.UnidentifiedImageError:
@@ -102,7 +102,7 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Image:
         with image:
             if image.format in _REFUSED:
                 raise MediaError(f"{name} is a {image.format} drawing, not an image of pixels")
-            _check_size(image.width, image.height, name, limits)
+            check_size(image.width, image.height, name, limits)
             source = Source(name, image.format or "", size)
             layout = wide.layout_of(image)
             if layout is None:
@@ -134,7 +134,7 @@ def seekable(file: BinaryIO) -> BinaryIO:
 
 
 @contextlib.contextmanager
-def _border(name: str, limits: Limits) -> Iterator[None]:
+def pillow_border(name: str, limits: Limits) -> Iterator[None]:
     """Run Pillow under our pixel limit, silently, and make our errors of its many.
 
     Pillow's own guard against decompression bombs is set to our limit, so that
@@ -163,7 +163,7 @@ def _border(name: str, limits: Limits) -> Iterator[None]:
             PIL.Image.MAX_IMAGE_PIXELS = before
 
 
-def _check_size(width: int, height: int, name: str, limits: Limits) -> None:
+def check_size(width: int, height: int, name: str, limits: Limits) -> None:
     if width * height > limits.pixels:
         raise LimitError(
             f"{name} has {width} x {height} pixels, more than the limit of {limits.pixels}; "
@@ -172,13 +172,13 @@ def _check_size(width: int, height: int, name: str, limits: Limits) -> None:
 
 
 def _from_pillow(image: PIL.Image.Image, source: Source, limits: Limits) -> Image:
-    _check_size(image.width, image.height, source.name, limits)
+    check_size(image.width, image.height, source.name, limits)
     if getattr(image, "is_animated", False):
         count = getattr(image, "n_frames", 2)
         source = _noted(source, [f"{source.name} holds {count} pictures; only the first is used"])
     image.load()
     # Some formats know their true size only now.
-    _check_size(image.width, image.height, source.name, limits)
+    check_size(image.width, image.height, source.name, limits)
     metadata, notes = collect_metadata(image, limits)
     image, more, keeps_profile = _to_plain_mode(image, source.name, metadata.icc)
     if not keeps_profile:

@@ -42,6 +42,7 @@ from vqcodec.photo.job import (
 from vqcodec.photo.options import DEFAULT_QUALITY, Options, quality_step
 
 if TYPE_CHECKING:
+    from vqcodec.media.large import LargeImage
     from vqcodec.photo.model import Tables
 
 KNOWN_CHUNKS = "TR"
@@ -52,7 +53,7 @@ _UNKNOWN = 128  # the sample value of tiles that are lost
 
 
 def encode(
-    image: Image,
+    image: Image | LargeImage,
     options: Options | None = None,
     codebook: Codebook | None = None,
     progress: Progress | None = None,
@@ -61,7 +62,7 @@ def encode(
 
     Parameters
     ----------
-    image : Image
+    image : Image or LargeImage
         8 bits a sample; 16 bits are reduced to 8, with a warning.
     options : Options, optional
     codebook : Codebook, optional
@@ -98,7 +99,7 @@ def encode(
     return coded.pack(_metadata_chunks(image, options))
 
 
-def _metadata_chunks(image: Image, options: Options) -> list[Chunk]:
+def _metadata_chunks(image: Image | LargeImage, options: Options) -> list[Chunk]:
     return [] if options.strip else to_chunks(image.metadata)
 
 

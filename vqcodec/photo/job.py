@@ -26,6 +26,7 @@ from vqcodec.photo.header import SHIPPED_PREFIX, Header
 from vqcodec.photo.options import Options
 
 if TYPE_CHECKING:
+    from vqcodec.media.large import Raster
     from vqcodec.photo.model import Tables
     from vqcodec.photo.tiles import Quantization
 
@@ -54,8 +55,10 @@ def tables_of(codebook: Codebook | None) -> Tables:
     return Tables.of(codebook) if codebook is not None else shipped_tables()
 
 
-def prepare(samples: np.ndarray) -> np.ndarray:
+def prepare(samples: np.ndarray | Raster) -> np.ndarray | Raster:
     """Return 8-bit samples; colours under full transparency become what is cheap."""
+    if not isinstance(samples, np.ndarray):
+        return samples  # has 8 bits and no alpha
     if samples.dtype == np.uint16:
         warnings.warn("the photo codec reduces 16-bit samples to 8 bits", stacklevel=3)
         samples = ((samples.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
@@ -95,7 +98,7 @@ class Job:
 
     def __init__(
         self,
-        samples: np.ndarray,
+        samples: np.ndarray | Raster,
         options: Options,
         codebook: Codebook | None,
         progress: Progress | None,
@@ -122,24 +125,23 @@ class Job:
         coded = Coded(header, self.codebook)
         tiles = header.tiles()
 
-        def work(tile: tuple[int, int, int, int]) -> tuple[bytes, np.ndarray]:
+        def work(tile: tuple[int, int, int, int]) -> tuple[bytes, np.ndarray, int]:
             top, left, tall, wide = tile
-            return self._encode_tile(
-                header, mean, dearness, self.samples[top : top + tall, left : left + wide]
-            )
+            samples = self.samples[top : top + tall, left : left + wide]
+            data, decoded = self._encode_tile(header, mean, dearness, samples)
+            gap = samples.astype(np.int32) - decoded
+            return data, decoded, int((gap * gap).sum(dtype=np.int64))
 
         across = -(-width // header.tile)
         band: list[np.ndarray] = []
         results = in_order(work, tiles, self.options.threads)
-        for number, (data, decoded) in enumerate(results):
+        for number, (data, decoded, error) in enumerate(results):
             coded.tiles.append(data)
+            coded.squared_error += error
             band.append(decoded)
             if len(band) == across:
                 rows = np.concatenate(band, 1)
-                top = tiles[number][0]
-                gap = self.samples[top : top + rows.shape[0]].astype(np.int32) - rows
-                coded.squared_error += int((gap * gap).sum(dtype=np.int64))
-                coded.checksum = zlib.crc32(rows.tobytes(), coded.checksum)
+                coded.checksum = zlib.crc32(rows.data, coded.checksum)
                 band = []
             if self.progress and self.progress((number + 1) / len(tiles), "encoding") is False:
                 raise CancelledError("encoding was cancelled")
