@@ -20,6 +20,7 @@ import soundfile
 from typer.testing import CliRunner
 
 import vqcodec
+import vqcodec.audio
 from vqcodec import metrics
 from vqcodec.cli import app
 from vqcodec.errors import CancelledError, ParameterError
@@ -277,6 +278,16 @@ def test_a_page_on_sounds(tmp_path: Path) -> None:
     assert f"{scores['segmental_snr']:.2f} dB" in text
     for name in ("MP3", "Vorbis", "Opus"):
         assert name in text
+
+
+def test_a_page_on_a_coded_sound(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", sound(), 16000)
+    data = vqcodec.audio.write(None, sound(), 16000, kind="frames")
+    text = report(tmp_path / "a.wav", [data], rivals=False)
+    checked(text)
+    assert "frames codec" in text
+    with pytest.raises(ParameterError, match="coded sound"):
+        report(data, [data])
 
 
 def test_the_spectrogram_finds_the_tone() -> None:

@@ -107,7 +107,7 @@ def encode(
     def decodes(data: bytes) -> int | None:
         return check(data, codebook=book, limits=limits)
 
-    if _is_sound(source):
+    if is_sound_source(source):
         from vqcodec.audio import pipeline
 
         data = pipeline.encode(
@@ -204,7 +204,7 @@ def decode(
         limits), `MissingCodebookError`, `CodebookError`, `MediaError` (the
         file cannot be read, or the target not written).
     """
-    if _is_coded_sound(source):
+    if is_coded_sound_source(source):
         from vqcodec.audio import pipeline
 
         return pipeline.decode(
@@ -213,7 +213,7 @@ def decode(
         )  # fmt: skip
     with opened(source, limits, damaged) as container:
         codec = image_codec(container)
-        book = _codebook_for(container, source, codebook, folders, limits)
+        book = codebook_for(container, source, codebook, folders, limits)
         # Only photos have parts that stand alone.
         tiled = container.kind is Kind.PHOTO
         salvage = {"damaged": damaged} if damaged is not None and tiled else {}
@@ -255,12 +255,12 @@ def check(
 
             return pipeline.check(source, _as_codebook(codebook, limits), folders, limits)
         else:
-            book = _codebook_for(container, source, codebook, folders, limits)
+            book = codebook_for(container, source, codebook, folders, limits)
             image_codec(container).decode(container, book, None, limits)
         return container.check
 
 
-def _codebook_for(
+def codebook_for(
     container: Container,
     source: Source,
     codebook: Codebook | str | os.PathLike[str] | None,
@@ -420,7 +420,7 @@ def compare(
     """
     from vqcodec import metrics
 
-    if any(_is_sound(one) or _is_coded_sound(one) for one in (original, coded)):
+    if any(is_sound_source(one) or is_coded_sound_source(one) for one in (original, coded)):
         return _compare_sounds(original, coded, _as_codebook(codebook, limits), limits)
     first = load_any(original, codebook, limits)
     second = load_any(coded, codebook, limits)
@@ -436,7 +436,7 @@ def compare(
         "ratio_file": before / size if size and before else None,
         "ratio_raw": first.raw_bytes / size if size else None,
     }
-    if _is_coded(coded):
+    if is_coded_source(coded):
         report |= usage(coded, codebook=codebook, limits=limits)
     return report
 
@@ -453,17 +453,17 @@ def usage(
             return {}
         from vqcodec.patch import codec
 
-        book = _codebook_for(container, source, codebook, (), limits)
+        book = codebook_for(container, source, codebook, (), limits)
         return codec.usage(container, book, limits)
 
 
 def info(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return what a file says of itself, without decoding it: .vqi, .vqa, .vqcb, or an image."""
-    if _is_sound(source):
+    if is_sound_source(source):
         from vqcodec.audio import pipeline
 
         return pipeline.describe_plain(source, limits)
-    if not _is_coded(source):
+    if not is_coded_source(source):
         return _describe_image(source, limits)
     with opened(source, limits) as container:
         container.verify()
@@ -568,7 +568,7 @@ def load_any(
     limits: Limits = DEFAULT_LIMITS,
 ) -> Image:
     """Return an image from a coded file, an ordinary one, an array or an image."""
-    if _is_coded(source):
+    if is_coded_source(source):
         return decode(source, codebook=codebook, limits=limits)
     return load_image(source, limits)
 
@@ -591,15 +591,18 @@ def _head(source: Source) -> bytes:
     return b""
 
 
-def _is_coded(source: Source) -> bool:
+def is_coded_source(source: Source) -> bool:
+    """Return whether a source is a file of ours, by its first bytes, without consuming these."""
     return looks_like(_head(source))
 
 
-def _is_sound(source: Source) -> bool:
+def is_sound_source(source: Source) -> bool:
+    """Return whether a source is an ordinary sound."""
     return isinstance(source, Audio) or is_sound(_head(source))
 
 
-def _is_coded_sound(source: Source) -> bool:
+def is_coded_sound_source(source: Source) -> bool:
+    """Return whether a source is a .vqa file."""
     return is_coded_sound(_head(source))
 
 
@@ -610,7 +613,7 @@ def _compare_sounds(
     from vqcodec.audio import pipeline
 
     first, second = (
-        pipeline.load_any(one, codebook, limits, _is_coded_sound(one)) for one in (original, coded)
+        pipeline.load_any(one, codebook, limits, is_coded_sound_source(one)) for one in (original, coded)
     )
     report = metrics.audio_report(first.samples, second.samples, first.rate)
     size, before = _size_of(coded), _size_of(original)

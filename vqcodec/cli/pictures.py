@@ -79,10 +79,10 @@ def _planes(coded: Any, codebook: Codebook | None, limits: Limits) -> Any:
     from vqcodec.container import Kind
     from vqcodec.report.subject import patch_planes
 
-    if api._is_coded(coded):
+    if api.is_coded_source(coded):
         with api.opened(coded, limits) as container:
             if container.kind is Kind.PATCH:
-                book = api._codebook_for(container, coded, codebook, (), limits)
+                book = api.codebook_for(container, coded, codebook, (), limits)
                 return patch_planes(container, book)
     raise ParameterError("only files of kind patch have codewords that are pictures")
 

@@ -17,11 +17,14 @@ The ways there: `subject` loads and measures, `rivals` asks other codecs,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from vqcodec.codebook import Codebook
 from vqcodec.container import DEFAULT_LIMITS, Limits
+from vqcodec.errors import ParameterError
+from vqcodec.files import write_atomically
 
 Progress = Callable[[float, str], bool | None]
 
@@ -80,8 +83,10 @@ def report(
             return None
         return lambda fraction, message: progress(start + fraction * (stop - start), message)
 
+    if api.is_coded_sound_source(original):
+        raise ParameterError("the original is a coded sound; give the sound it was made from")
     share = 0.4 if rivals else 1.0
-    if api._is_sound(original):
+    if api.is_sound_source(original):
         from vqcodec.report.sounds import load_sound_subject, sound_page
 
         sound = load_sound_subject(original, coded, codebook, limits, part(0.0, share))
@@ -95,5 +100,8 @@ def report(
         found = others.images(subject.samples, part(share, 1.0)) if rivals else None
         html = image_page(subject, found)
     if target is not None:
-        api._write(target, html.encode())
+        if isinstance(target, str | os.PathLike):
+            write_atomically(target, html.encode())
+        else:
+            target.write(html.encode())
     return html

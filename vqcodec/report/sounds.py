@@ -118,15 +118,13 @@ def load_sound_subject(
 
 def _decoded(source: Any, codebook: Codebook | None, limits: Limits) -> tuple[str, np.ndarray, int]:
     """Return kind, samples and rate of a coded or an ordinary sound."""
-    if api._is_coded(source):
-        from vqcodec.audio import soundlike
+    if api.is_coded_source(source):
+        from vqcodec.audio import pipeline
 
         with api.opened(source, limits) as container:
             kind = container.kind.name.lower()
-        samples, rate = soundlike.read(
-            source, dtype="float32", always_2d=True, codebook=codebook, limits=limits
-        )
-        return f"{kind} codec", samples, rate
+        decoded = pipeline.load_any(source, codebook, limits, True)
+        return f"{kind} codec", decoded.to_float(), decoded.rate
     audio = load_audio(source, limits)
     format = audio.source.format if audio.source else ""
     return format or "sound", audio.to_float(), audio.rate

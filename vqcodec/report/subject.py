@@ -133,7 +133,7 @@ def _measured(
     scores = api.compare(image, decoded, limits=limits)
     size = size_of(source)
     kind, planes, codewords, palette = "image", [], None, None
-    if api._is_coded(source):
+    if api.is_coded_source(source):
         with api.opened(source, limits) as container:
             kind = container.kind.name.lower()
             if container.kind is Kind.PATCH:
@@ -239,7 +239,7 @@ def _few_colors(coded: np.ndarray, original: np.ndarray) -> bool:
 def _book_of(
     container: Container, source: Any, codebook: Codebook | None, limits: Limits
 ) -> Codebook | None:
-    return api._codebook_for(container, source, codebook, (), limits)
+    return api.codebook_for(container, source, codebook, (), limits)
 
 
 def _shipped_photo() -> Codebook:
