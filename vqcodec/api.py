@@ -613,7 +613,8 @@ def _compare_sounds(
     from vqcodec.audio import pipeline
 
     first, second = (
-        pipeline.load_any(one, codebook, limits, is_coded_sound_source(one)) for one in (original, coded)
+        pipeline.load_any(one, codebook, limits, is_coded_sound_source(one))
+        for one in (original, coded)
     )
     report = metrics.audio_report(first.samples, second.samples, first.rate)
     size, before = _size_of(coded), _size_of(original)
