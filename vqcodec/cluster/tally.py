@@ -53,7 +53,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class ColourTally:
-    """Distinct colours with their multiplicity, along a Morton curve.
+    """Distinct colours, of two or three dimensions, with their multiplicity, along a Morton curve.
 
     Attributes
     ----------
@@ -95,7 +95,22 @@ def tally(points: np.ndarray, weights: np.ndarray | None, k: int) -> Tally | Col
         return None
     if k > _MOST_LABELS or len(points) >= 2**31:
         return None
-    return _tally_colours(points, weights)
+    return (
+        _tally_levels(points, weights) if points.shape[1] == 1 else _tally_colours(points, weights)
+    )
+
+
+def _tally_levels(points: np.ndarray, weights: np.ndarray | None) -> Tally | None:
+    """Count numbers of 8 bits."""
+    if not _are_colours(points):
+        return None
+    levels = points.reshape(-1).astype(np.uint8)
+    mass = np.bincount(levels, weights, minlength=256).astype(np.float64)
+    present = np.bincount(levels, minlength=256) > 0
+    numbers = (np.cumsum(present) - 1).astype(np.int32)
+    return Tally(
+        np.flatnonzero(present)[:, None].astype(np.float32), mass[present], numbers[levels]
+    )
 
 
 def tally_few(points: np.ndarray, weights: np.ndarray | None) -> Tally | None:
@@ -162,16 +177,14 @@ def _spread(value):
 @njit(error_model="numpy")
 def _interleave(points, codes):
     """Write the Morton code of every point; return how many there are in each bin."""
-    values, dimensions = points.reshape(-1), np.uint64(points.shape[1])
-    if dimensions == 3:  # a stride that the compiler knows
+    values = points.reshape(-1)
+    if points.shape[1] == 3:
         for i in range(np.uint64(codes.shape[0])):
             a, b, c = values[3 * i], values[3 * i + 1], values[3 * i + 2]
             codes[i] = _spread(a) | (_spread(b) << np.int32(1)) | (_spread(c) << np.int32(2))
     else:
         for i in range(np.uint64(codes.shape[0])):
-            codes[i] = _spread(values[dimensions * i])
-            if dimensions == 2:
-                codes[i] |= _spread(values[dimensions * i + 1]) << np.int32(1)
+            codes[i] = _spread(values[2 * i]) | (_spread(values[2 * i + 1]) << np.int32(1))
     bins = np.zeros(_BINS, np.int64)
     for i in range(np.uint64(codes.shape[0])):
         bins[np.uint32(codes[i]) >> np.uint32(15)] += 1
