@@ -145,12 +145,13 @@ class Tables:
         probabilities = self.arrays["probabilities"].astype(np.uint32)
         return (probabilities << 16) | self.arrays["counts"].astype(np.uint32)
 
-    def priors(self, kind: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return fresh copies of the states and both sets of mixing weights of a plane type."""
+    def priors(self, kind: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return fresh copies of the states and mixing weights of a plane type."""
         return (
             self._priors[kind].copy(),
-            self.arrays["first_weights"][kind].astype(np.int32),
-            self.arrays["second_weights"][kind].astype(np.int32),
+            np.concatenate(
+                [self.arrays[name][kind].ravel() for name in ("first_weights", "second_weights")]
+            ).astype(np.int32),
         )
 
     @cached_property
@@ -188,13 +189,14 @@ class Tables:
         return np.ascontiguousarray(self.arrays["codewords"], np.int32)
 
     @cached_property
-    def _code_tree(self) -> tuple[np.ndarray, ...]:
+    def _code_tree(self) -> np.ndarray:
+        """Rows by symbol or node: class, left, right, path (see `pairs`)."""
         left, right = self.arrays["tree_left"], self.arrays["tree_right"]
         energy = (self.codewords.astype(np.int64) ** 2).sum(1) / 4096.0
-        classes = np.full(PAIR_NODES, 5, np.uint8)
+        classes = np.full(PAIR_NODES, 5)
         classes[:CODEWORDS] = np.searchsorted([1.7, 3.5, 8.0], energy, side="right") + 2
         classes[0] = 1
-        return classes, left.astype(np.int64), right.astype(np.int64), tree_paths(left, right)
+        return np.stack([classes, left, right, tree_paths(left, right)]).astype(np.int64)
 
     def weights(self, kind: int) -> tuple[np.ndarray, np.ndarray]:
         group = min(kind, 1)
@@ -213,7 +215,7 @@ class Tables:
         return (
             *self._transforms[min(kind, 1)],
             self.codewords,
-            *self._code_tree,
+            self._code_tree,
             *self.weights(kind),
         )
 

@@ -22,6 +22,7 @@ from vqcodec.photo.contexts import (
     leaf_features,
     set_cells,
 )
+from vqcodec.photo.elements import neighbour_modes, split_context
 from vqcodec.photo.kernel import kernel
 from vqcodec.photo.predict import (
     MODE_COUNT,
@@ -35,7 +36,7 @@ from vqcodec.photo.predict import (
     store_block,
 )
 from vqcodec.photo.quantizer import STEPS, dequantise, fill_steps, quantise
-from vqcodec.photo.stream import QUARTER_OCTAVE, UNIT, neighbour_modes, split_context
+from vqcodec.photo.stream import QUARTER_OCTAVE, UNIT
 from vqcodec.photo.transform import COEFFICIENTS, forward, inverse
 
 _NEVER = 1e30

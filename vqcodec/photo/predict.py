@@ -34,6 +34,10 @@ INVERSE = np.array([(8192 + -a // 2) // -a if a < 0 else 0 for a in ANGLE], np.i
 # The base mode of modes 35..38: planar, mean, horizontal, vertical.
 _BASE = np.array([0, 1, 10, 26], np.int64)
 BASE_MODE = np.concatenate([np.arange(PLAIN_MODES), _BASE, [0]]).astype(np.int64)
+# The direction nearest to a displacement of -32..32 per row, and per column.
+_gap = np.abs(ANGLE[18:35][None] - np.arange(-32, 33)[:, None])
+STEEP = 18 + _gap.argmin(1)
+FLAT = 2 + np.abs(ANGLE[2:19][None] - np.arange(-32, 33)[:, None]).argmin(1)
 # References are smoothed if the direction is further than this from the axes.
 _SMOOTH_BEYOND = np.array([0, 0, 100, 7, 1, 0], np.int64)  # by log2 of the size
 BORDER = 4  # decoded samples on either side that the colour factors are fitted to
@@ -300,33 +304,19 @@ def border_direction(plane, y, x, n, histogram):
             cx = x + t
         elif t < 2 * n - 2:
             cy = y + t - (n - 1)
-        a, b, c = (
-            np.int64(plane[cy - 1, cx - 1]),
-            np.int64(plane[cy - 1, cx]),
-            np.int64(plane[cy - 1, cx + 1]),
-        )
-        d, e = np.int64(plane[cy, cx - 1]), np.int64(plane[cy, cx + 1])
-        f, g, h = (
-            np.int64(plane[cy + 1, cx - 1]),
-            np.int64(plane[cy + 1, cx]),
-            np.int64(plane[cy + 1, cx + 1]),
-        )
-        across = c + 2 * e + h - a - 2 * d - f
-        down = f + 2 * g + h - a - 2 * b - c
+        i, j = U(cy), U(cx)
+        a, b, c = plane[i - U(1), j - U(1)], plane[i - U(1), j], plane[i - U(1), j + U(1)]
+        d, e = plane[i, j - U(1)], plane[i, j + U(1)]
+        f, g, h = plane[i + U(1), j - U(1)], plane[i + U(1), j], plane[i + U(1), j + U(1)]
+        across = np.int64(c) + 2 * np.int64(e) + h - a - 2 * np.int64(d) - f
+        down = np.int64(f) + 2 * np.int64(g) + h - a - 2 * np.int64(b) - c
         weight = abs(across) + abs(down)
         if weight < 32:
             continue
         if abs(across) >= abs(down):
-            slope = 32 * down // across
-            low, high = 18, 35
+            best = STEEP[32 + 32 * down // across]
         else:
-            slope = 32 * across // down
-            low, high = 2, 19
-        best, distance = low, 1000
-        for mode in range(low, high):
-            gap = abs(ANGLE[mode] - slope)
-            if gap < distance:
-                best, distance = mode, gap
+            best = FLAT[32 + 32 * across // down]
         histogram[best] += weight
         total += weight
     if total < 256:

@@ -65,7 +65,7 @@ def dequantise(values, start, count, steps, size, out):
         out[k] = value
 
 
-@kernel("f8(i8)")
+@kernel
 def escape_bits(value):
     """Approximate bits of a magnitude that escapes the codebook."""
     bits = 1.0
@@ -76,9 +76,7 @@ def escape_bits(value):
     return bits
 
 
-@kernel(
-    "Tuple((i8,f4))(f4[:,::1],i8,i8,i8,i8[::1],i8[:,:,::1],f4,f4[:,:,::1],f4[:,::1],u1[:,::1],i4[:,::1],i2[::1],i4[::1])"
-)
+@kernel
 def quantise(
     x,
     count,

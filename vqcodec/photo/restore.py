@@ -21,9 +21,10 @@ from vqcodec.photo.quantizer import STEP, STEPS
 
 _PAIRS = [(0, 1), (0, 2), (0, 3), (1, -2), (1, -1), (1, 0), (1, 1), (1, 2)]
 _PAIRS += [(2, -1), (2, 0), (2, 1), (3, 0)]
-_STRIDE = 16  # of the neighbourhood of a block, 14 x 14 used
 _REACH = 3
-OFFSETS = np.array([y * _STRIDE + x for y, x in _PAIRS], np.int64)
+_DOWN = np.array([y for y, _ in _PAIRS], np.int64)
+_ACROSS = np.array([x for _, x in _PAIRS], np.int64)
+_ROWS = 8 + 2 * _REACH
 TAPS = 2 * len(_PAIRS)
 ACTIVITIES, DIRECTIONS, SIZES = 5, 5, 2
 CLASSES = ACTIVITIES * DIRECTIONS * SIZES
@@ -32,40 +33,51 @@ BINS = len(_BIN_EDGES) + 1
 STEP_BIN = np.searchsorted(_BIN_EDGES, np.arange(STEPS), side="right").astype(np.int64)
 WEIGHT_BITS = 10
 U = np.uint64
-_CENTRE = _REACH * _STRIDE + _REACH
 
 
-@kernel("void(i2[:,::1],i8,i8,i4[::1])")
-def _neighbourhood(plane, y, x, near):
-    """Copy the 14 x 14 samples around an 8 x 8 block; the border of the plane repeats."""
+@kernel
+def _gather_rows(plane, y, near):
+    """Copy 8 rows and three on either side; the border of the plane repeats."""
     height, width = plane.shape
-    for i in range(14):
+    for i in range(_ROWS):
         row = min(height - 1, max(0, y + i - _REACH))
-        if x >= _REACH and x + 11 <= width:
-            for j in range(14):
-                near[U(i * _STRIDE + j)] = plane[U(row), U(x + j - _REACH)]
-        else:
-            for j in range(14):
-                near[i * _STRIDE + j] = plane[row, min(width - 1, max(0, x + j - _REACH))]
+        for j in range(_REACH):
+            near[i, j] = plane[row, 0]
+            near[i, width + _REACH + j] = plane[row, width - 1]
+        for j in range(U(width)):
+            near[U(i), j + U(_REACH)] = plane[U(row), j]
 
 
-@kernel("i8(i4[::1],i8,i8)")
-def _block_class(near, step, size):
-    """Class of a block by the second differences of every other row."""
-    down = across = falling = rising = np.int32(0)
-    for i in range(0, 8, 2):
-        for j in range(8):
-            k = _CENTRE + i * _STRIDE + j
-            twice = np.int32(near[U(k)] + near[U(k)])
-            a = np.int32(twice - np.int32(near[U(k - _STRIDE)] + near[U(k + _STRIDE)]))
-            b = np.int32(twice - np.int32(near[U(k - 1)] + near[U(k + 1)]))
-            c = np.int32(twice - np.int32(near[U(k - _STRIDE - 1)] + near[U(k + _STRIDE + 1)]))
-            d = np.int32(twice - np.int32(near[U(k - _STRIDE + 1)] + near[U(k + _STRIDE - 1)]))
-            down = np.int32(down + np.int32(abs(a)))
-            across = np.int32(across + np.int32(abs(b)))
-            falling = np.int32(falling + np.int32(abs(c)))
-            rising = np.int32(rising + np.int32(abs(d)))
-    level = (np.int64(down + across) * 100 * 16) // (32 * step)  # hundredths of a step
+@kernel
+def _add_differences(near, sums):
+    """Sum the second differences of every other row: down, across and both diagonals."""
+    for j in range(U(sums.shape[1])):
+        sums[0, j] = sums[1, j] = sums[2, j] = sums[3, j] = 0
+    for i in range(_REACH, _REACH + 8, 2):
+        above, here, below = U(i - 1), U(i), U(i + 1)
+        for j in range(U(sums.shape[1])):
+            left, centre, right = j + U(_REACH - 1), j + U(_REACH), j + U(_REACH + 1)
+            twice = np.int32(2) * np.int32(near[here, centre])
+            a = np.int32(twice - np.int32(near[above, centre]) - np.int32(near[below, centre]))
+            b = np.int32(twice - np.int32(near[here, left]) - np.int32(near[here, right]))
+            c = np.int32(twice - np.int32(near[above, left]) - np.int32(near[below, right]))
+            d = np.int32(twice - np.int32(near[above, right]) - np.int32(near[below, left]))
+            sums[0, j] += np.int32(abs(a))
+            sums[1, j] += np.int32(abs(b))
+            sums[2, j] += np.int32(abs(c))
+            sums[3, j] += np.int32(abs(d))
+
+
+@kernel
+def _block_class(sums, x, step, size):
+    """Class of a block by its second differences."""
+    down = across = falling = rising = 0
+    for j in range(x, x + 8):
+        down += np.int64(sums[0, j])
+        across += np.int64(sums[1, j])
+        falling += np.int64(sums[2, j])
+        rising += np.int64(sums[3, j])
+    level = ((down + across) * 100 * 16) // (32 * step)  # hundredths of a step
     activity = 0
     if level >= 60:
         activity = 4
@@ -99,66 +111,85 @@ def restore_plane(plane, cells, unit_offsets, step_index, weights, out):
     weights : (bins, classes, taps) int32, in 1/1024
     """
     height, width = plane.shape
-    near = np.zeros(_STRIDE * 15, np.int32)
-    total = np.zeros(8 * _STRIDE, np.int32)
+    near = np.zeros((_ROWS, width + 2 * _REACH), np.int16)
+    sums = np.zeros((4, width), np.int32)
+    total = np.zeros((8, width), np.int32)
+    filters = np.zeros((2, width), np.int32)  # of a pair of taps: fine, coarse
+    limits = np.zeros((2, width), np.int16)
+    places = np.zeros((2, width), np.int64)  # of the filter of each block: bin, class
     for y in range(0, height, 8):
+        _gather_rows(plane, y, near)
+        _add_differences(near, sums)
         for x in range(0, width, 8):
             index = step_index + 6 * unit_offsets[y >> 5, x >> 5]
-            _restore_block(
-                plane, y, x, min(STEPS - 1, max(0, index)), np.int64(cells[y >> 2, x >> 2, SIZE]),
-                weights, near, total, out,
-            )  # fmt: skip
+            index = min(STEPS - 1, max(0, index))
+            step = STEP[index]
+            size = np.int64(cells[y >> 2, x >> 2, SIZE])
+            places[0, x] = STEP_BIN[index]
+            places[1, x] = _block_class(sums, x, step, size)
+            for j in range(x, x + 8):
+                limits[0, j] = step * 15 // 1600
+                limits[1, j] = step * 80 // 1600
+        _filter_rows(near, limits, places, weights, filters, total)
+        for i in range(8):
+            for j in range(U(width)):
+                change = total[U(i), j] >> np.int32(WEIGHT_BITS)
+                value = np.int32(near[U(i + _REACH), j + U(_REACH)] + change)
+                out[U(y + i), j] = min(np.int32(TOP), max(np.int32(0), value))
 
 
-@kernel("void(i2[:,::1],i8,i8,i8,i8,i4[:,:,::1],i4[::1],i4[::1],i2[:,::1])")
-def _restore_block(plane, y, x, index, size, weights, near, total, out):
-    step = STEP[index]
-    _neighbourhood(plane, y, x, near)
-    group = _block_class(near, step, size)
-    bin = STEP_BIN[index]
-    low, high = np.int32(step * 15 // 1600), np.int32(step * 80 // 1600)
-    for k in range(8 * _STRIDE):
-        total[U(k)] = 1 << (WEIGHT_BITS - 1)
-    for pair in range(OFFSETS.shape[0]):
-        fine = np.int32(weights[bin, group, 2 * pair])
-        coarse = np.int32(weights[bin, group, 2 * pair + 1])
-        ahead, behind = _CENTRE + OFFSETS[pair], _CENTRE - OFFSETS[pair]
-        for k in range(7 * _STRIDE + 8):
-            here = near[U(_CENTRE + k)]
-            a = np.int32(near[U(ahead + k)] - here)
-            b = np.int32(near[U(behind + k)] - here)
-            narrow = np.int32(min(low, max(-low, a)) + min(low, max(-low, b)))
-            wide = np.int32(min(high, max(-high, a)) + min(high, max(-high, b)))
-            total[U(k)] += np.int32(np.int32(fine * narrow) + np.int32(coarse * wide))
+@kernel
+def _filter_rows(near, limits, places, weights, filters, total):
+    """Sum the taps of 8 rows, pair by pair of opposite neighbours, along the rows."""
+    width = total.shape[1]
     for i in range(8):
-        for j in range(8):
-            k = i * _STRIDE + j
-            value = np.int32(near[U(_CENTRE + k)] + (total[U(k)] >> np.int32(WEIGHT_BITS)))
-            out[U(y + i), U(x + j)] = min(np.int32(TOP), max(np.int32(0), value))
+        for j in range(U(width)):
+            total[U(i), j] = 1 << (WEIGHT_BITS - 1)
+    for pair in range(_DOWN.shape[0]):
+        for x in range(0, width, 8):
+            for j in range(x, x + 8):
+                filters[0, U(j)] = weights[places[0, x], places[1, x], 2 * pair]
+                filters[1, U(j)] = weights[places[0, x], places[1, x], 2 * pair + 1]
+        for i in range(8):
+            row, ahead, behind = U(i), U(i + _REACH + _DOWN[pair]), U(i + _REACH - _DOWN[pair])
+            here, right, left = U(i + _REACH), U(_REACH + _ACROSS[pair]), U(_REACH - _ACROSS[pair])
+            for j in range(U(width)):
+                centre = near[here, j + U(_REACH)]
+                a = np.int16(near[ahead, j + right] - centre)
+                b = np.int16(near[behind, j + left] - centre)
+                low, high = limits[0, j], limits[1, j]
+                least, most = np.int16(-low), np.int16(-high)
+                narrow = np.int16(min(low, max(least, a)) + min(low, max(least, b)))
+                wide = np.int16(min(high, max(most, a)) + min(high, max(most, b)))
+                fine = np.int32(filters[0, j] * np.int32(narrow))
+                coarse = np.int32(filters[1, j] * np.int32(wide))
+                total[row, j] += np.int32(fine + coarse)
 
 
 @njit
 def accumulate(original, plane, cells, step_index, squares, products):
     """Add a plane to the normal equations of the filters: (bins, classes, taps[, taps])."""
     height, width = plane.shape
-    near = np.zeros(_STRIDE * 15, np.int32)
+    near = np.zeros((_ROWS, width + 2 * _REACH), np.int16)
+    sums = np.zeros((4, width), np.int32)
     f = np.zeros(TAPS, np.float64)
     step = STEP[step_index]
     low, high = step * 15 // 1600, step * 80 // 1600
     bin = STEP_BIN[step_index]
     for y in range(0, height, 8):
+        _gather_rows(plane, y, near)
+        _add_differences(near, sums)
         for x in range(0, width, 8):
-            _neighbourhood(plane, y, x, near)
-            group = _block_class(near, step, np.int64(cells[y >> 2, x >> 2, SIZE]))
-            for i in range(8):
-                for j in range(8):
-                    k = _CENTRE + i * _STRIDE + j
-                    for pair in range(OFFSETS.shape[0]):
-                        a = np.int64(near[k + OFFSETS[pair]] - near[k])
-                        b = np.int64(near[k - OFFSETS[pair]] - near[k])
+            group = _block_class(sums, x, step, np.int64(cells[y >> 2, x >> 2, SIZE]))
+            for i in range(_REACH, _REACH + 8):
+                for j in range(x + _REACH, x + _REACH + 8):
+                    here = np.int64(near[i, j])
+                    for pair in range(_DOWN.shape[0]):
+                        a = near[i + _DOWN[pair], j + _ACROSS[pair]] - here
+                        b = near[i - _DOWN[pair], j - _ACROSS[pair]] - here
                         f[2 * pair] = min(low, max(-low, a)) + min(low, max(-low, b))
                         f[2 * pair + 1] = min(high, max(-high, a)) + min(high, max(-high, b))
-                    gap = np.float64(original[y + i, x + j]) - near[k]
+                    gap = np.float64(original[y + i - _REACH, x + j - _REACH]) - here
                     for m in range(TAPS):
                         products[bin, group, m] += f[m] * gap
                         for n in range(m + 1):

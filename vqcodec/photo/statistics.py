@@ -20,6 +20,7 @@ from vqcodec.photo.contexts import (
     advance,
     leaf_features,
 )
+from vqcodec.photo.elements import neighbour_modes, split_context
 from vqcodec.photo.predict import (
     MODES,
     border_direction,
@@ -29,7 +30,6 @@ from vqcodec.photo.predict import (
     predict_block,
 )
 from vqcodec.photo.quantizer import STEP
-from vqcodec.photo.stream import neighbour_modes, split_context
 from vqcodec.photo.transform import CLASSES, forward, transform_class
 
 

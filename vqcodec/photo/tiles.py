@@ -14,6 +14,7 @@ import numpy as np
 
 from vqcodec import rangecoder
 from vqcodec.photo.contexts import FIELDS, GREEN, LUMA, MODE, ORANGE
+from vqcodec.photo.mixing import CODER_SIZE, FRESH
 from vqcodec.photo.model import LAMBDA, Tables
 from vqcodec.photo.planes import MIDDLE
 from vqcodec.photo.predict import NO_MODE
@@ -151,11 +152,13 @@ class TileCoder:
         self.encoding = isinstance(data, int)
         if isinstance(data, int):
             self.buffer = np.zeros(data, np.uint8)
-            self.state = rangecoder.encoder_state()
+            registers = rangecoder.encoder_state()
         else:
             self.buffer = np.frombuffer(bytearray(data) or bytearray(1), np.uint8)
-            self.state = rangecoder.decoder_state(self.buffer)
-        self.contexts = rangecoder.new_contexts(8 * UNIT_OFFSETS)
+            registers = rangecoder.decoder_state(self.buffer)
+        self.state = np.zeros(CODER_SIZE, np.uint64)
+        self.state[: registers.size] = registers
+        self.contexts = np.full(8 * UNIT_OFFSETS, FRESH, np.uint32)
         self.profile = profile_offsets(q.profile)
 
     def code_plane(

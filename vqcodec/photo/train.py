@@ -203,13 +203,14 @@ def _adapt(
         coder = TileCoder(q, tables, 1 << 21)
         for decided in search_tile(planes, tables, q, _EFFORT, offsets, activity):
             coder.code_plane(*decided, priors[decided[2]])
-    for kind, (states, first, second) in enumerate(priors):
+    for kind, (states, weights) in enumerate(priors):
         probability = (states >> np.uint32(16)).astype(np.int64)
         count = (states & np.uint32(1023)).astype(np.int64)
         arrays["probabilities"][kind] = np.where(count > 0, probability, 1 << 15)
         arrays["counts"][kind] = np.minimum(count, _COUNT_CAP)
-        arrays["first_weights"][kind] = first
-        arrays["second_weights"][kind] = second
+        first = arrays["first_weights"][kind]
+        first[...] = weights[: first.size].reshape(first.shape)
+        arrays["second_weights"][kind] = weights[first.size :].reshape(-1, first.shape[1])
 
 
 def _fit_filters(

@@ -19,7 +19,7 @@ import numpy as np
 from vqcodec.photo.kernel import kernel
 from vqcodec.photo.predict import BASE_MODE
 
-U = np.uint64  # for indices, see _multiply
+U = np.uint64  # for indices: unsigned ones need no check for being negative
 CLASSES = 11
 BASIS_BITS = 12
 COEFFICIENT_BITS = 4
@@ -40,46 +40,25 @@ def transform_class(mode):
     return 2 + (mode - 18) // 2
 
 
-@kernel("void(f4[:,::1],i8,i8,i8,f4[:,::1],i8,i8,i8,f4[:,::1],i8)")
-def _multiply(a, a_row, rows, inner, b, b_row, start, stride, out, to):
-    """``a @ b`` for 16 columns of b: rows of a are `inner` long, those of b `stride`.
+@kernel
+def _multiply(a, a_row, rows, inner, b, b_row, columns, out, to):
+    """``a @ b``: rows of a are `inner` long, those of b `columns`.
 
-    Matrices are flat rows of larger tables.
-
-    Sixteen sums in registers; indices are unsigned, as that spares the checks
-    for negative ones and lets the compiler use vector instructions.
+    Matrices are flat rows of larger tables. The innermost loop runs along a
+    row of b, in vector instructions since its bound is unsigned.
     """
-    zero = np.float32(0)
-    for r in range(rows):
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = zero
-        s8 = s9 = sa = sb = sc = sd = se = sf = zero
-        for j in range(inner):
+    for k in range(U(rows * columns)):
+        out[0, U(to) + k] = np.float32(0)
+    for j in range(inner):
+        source = U(j * columns)
+        for r in range(rows):
             w = a[a_row, U(r * inner + j)]
-            k = U(start + j * stride)
-            s0 += w * b[b_row, k]
-            s1 += w * b[b_row, k + U(1)]
-            s2 += w * b[b_row, k + U(2)]
-            s3 += w * b[b_row, k + U(3)]
-            s4 += w * b[b_row, k + U(4)]
-            s5 += w * b[b_row, k + U(5)]
-            s6 += w * b[b_row, k + U(6)]
-            s7 += w * b[b_row, k + U(7)]
-            s8 += w * b[b_row, k + U(8)]
-            s9 += w * b[b_row, k + U(9)]
-            sa += w * b[b_row, k + U(10)]
-            sb += w * b[b_row, k + U(11)]
-            sc += w * b[b_row, k + U(12)]
-            sd += w * b[b_row, k + U(13)]
-            se += w * b[b_row, k + U(14)]
-            sf += w * b[b_row, k + U(15)]
-        k = U(to + r * 16)
-        out[0, k], out[0, k + U(1)], out[0, k + U(2)], out[0, k + U(3)] = s0, s1, s2, s3
-        out[0, k + U(4)], out[0, k + U(5)], out[0, k + U(6)], out[0, k + U(7)] = s4, s5, s6, s7
-        out[0, k + U(8)], out[0, k + U(9)], out[0, k + U(10)], out[0, k + U(11)] = s8, s9, sa, sb
-        out[0, k + U(12)], out[0, k + U(13)], out[0, k + U(14)], out[0, k + U(15)] = sc, sd, se, sf
+            target = U(to + r * columns)
+            for c in range(U(columns)):
+                out[0, target + c] += w * b[b_row, source + c]
 
 
-@kernel("i8(f4[:,::1],i8,i8,f4[:,::1],f4[:,::1],f4[:,::1],f4[:,::1],i4[:,::1],f4[:,::1],f4[:,::1])")
+@kernel
 def forward(residual, size, mode, dense4, dense8, pair16, dct32, scans, work, out):
     """Transform a residual (float32, one row); return the number of coefficients.
 
@@ -89,19 +68,18 @@ def forward(residual, size, mode, dense4, dense8, pair16, dct32, scans, work, ou
     """
     kind = transform_class(mode)
     if size == 2:
-        _multiply(residual, 0, 1, 16, dense4, kind, 0, 16, out, 0)
+        _multiply(residual, 0, 1, 16, dense4, kind, 16, out, 0)
         return 16
     if size == 3:
-        for block in range(4):
-            _multiply(residual, 0, 1, 64, dense8, kind, 16 * block, 64, out, 16 * block)
+        _multiply(residual, 0, 1, 64, dense8, kind, 64, out, 0)
         return 64
     if size == 4:
-        _multiply(residual, 0, 16, 16, pair16, 2 * kind + 1, 0, KEPT, work, 0)
-        _multiply(pair16, 2 * kind, KEPT, 16, work, 0, 0, KEPT, work, 512)
+        _multiply(residual, 0, 16, 16, pair16, 2 * kind + 1, KEPT, work, 0)
+        _multiply(pair16, 2 * kind, KEPT, 16, work, 0, KEPT, work, 512)
     else:
         kind = CLASSES
-        _multiply(residual, 0, 32, 32, dct32, 1, 0, KEPT, work, 0)
-        _multiply(dct32, 0, KEPT, 32, work, 0, 0, KEPT, work, 512)
+        _multiply(residual, 0, 32, 32, dct32, 1, KEPT, work, 0)
+        _multiply(dct32, 0, KEPT, 32, work, 0, KEPT, work, 512)
     for k in range(256):
         out[0, U(k)] = work[0, U(512 + scans[kind, U(k)])]
     return 256
