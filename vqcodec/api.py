@@ -355,6 +355,7 @@ def train(
             (load_image(file, limits) for file in files),
             progress=progress,
             provenance=provenance,
+            checkpoint=state,
             **options,
         )
     else:

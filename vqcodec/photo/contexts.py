@@ -91,14 +91,14 @@ def block_mean(cells, y, x, n):
 
 
 @kernel("void(i4[:,:,::1],i4[:,:,::1],i4[:,:,::1],i8,i4[:,::1],i8,i8,i8,i8,i8[::1])")
-def leaf_features(cells, luma_cells, first_cells, kind, raw, y, x, n, step, f):
+def leaf_features(cells, luma_cells, first_cells, kind, borders, y, x, n, step, f):
     """Fill the features of a block (int64): its surroundings; what comes inside starts at 0."""
     f[0] = 1024
     f[1] = min(_CEILING, 524288 // step)
     neighbour_means(cells, y, x, n, f)
     rough = 0
     for i in range(n, 3 * n):
-        rough += abs(np.int64(raw[0, i + 1]) - np.int64(raw[0, i]))
+        rough += abs(np.int64(borders[0, i + 1]) - np.int64(borders[0, i]))
     f[4] = min(_CEILING, (rough << 13) // (n * step))
     f[5] = 0
     f[6] = 0

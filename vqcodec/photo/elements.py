@@ -50,7 +50,7 @@ def neighbour_modes(cells, y, x):
 @kernel
 def code_split(
     coder, buffer, encoding, states, weights,
-    cells, luma_cells, first_cells, kind, raw, y, x, size, step, f, split,
+    cells, luma_cells, first_cells, kind, borders, y, x, size, step, f, split,
 ):  # fmt: skip
     n = 1 << size
     row, column = y >> 2, x >> 2
@@ -62,7 +62,7 @@ def code_split(
     neighbour_means(cells, y, x, n, f)
     rough = most = 0
     for i in range(n, 3 * n):
-        gap = abs(np.int64(raw[0, i + 1]) - np.int64(raw[0, i]))
+        gap = abs(np.int64(borders[0, i + 1]) - np.int64(borders[0, i]))
         rough += gap
         most = max(most, gap)
     roughness = min(15, (rough * 96) // (n * step))

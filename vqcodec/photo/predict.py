@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vqcodec.jit import njit
 from vqcodec.photo.kernel import kernel
 from vqcodec.photo.planes import MIDDLE, TOP
 
@@ -42,6 +43,14 @@ FLAT = 2 + np.abs(ANGLE[2:19][None] - np.arange(-32, 33)[:, None]).argmin(1)
 _SMOOTH_BEYOND = np.array([0, 0, 100, 7, 1, 0], np.int64)  # by log2 of the size
 BORDER = 4  # decoded samples on either side that the colour factors are fitted to
 FACTOR_BITS = 8
+# Rows of the borders: three planes' references, the same smoothed, and a line of scratch.
+SMOOTHED, LINE, ROWS = 3, 6, 7
+
+
+@njit
+def new_borders():
+    """Return room for the references of a block."""
+    return np.zeros((ROWS, 160), np.int32)
 
 
 @kernel("b1(i8)")
@@ -50,11 +59,11 @@ def is_horizontal(mode):
     return (2 <= mode < 18) or mode == 37
 
 
-@kernel("void(i2[:,::1],i4[:,::1],i8,i8,i8,i4[:,::1],i4[:,::1],i8)")
-def gather_references(plane, order, y, x, n, raw, smooth, slot):
+@kernel("void(i2[:,::1],i4[:,::1],i8,i8,i8,i4[:,::1],i8)")
+def gather_references(plane, order, y, x, n, borders, slot):
     """Collect the 4n + 1 decoded neighbours, lower left over the corner to upper right.
 
-    They go to row `slot` of `raw`, and smoothed to that of `smooth`. `order`
+    They go to row `slot` of `borders`, and smoothed to row `SMOOTHED` + `slot`. `order`
     numbers the 4 x 4 cells in coding order: what comes later is not yet
     decoded and repeats the nearest neighbour that is.
     """
@@ -67,45 +76,67 @@ def gather_references(plane, order, y, x, n, raw, smooth, slot):
         below = y + corner - 4 - unit
         if x > 0 and below < height and order[below >> 2, column - 1] < here:
             for i in range(4):
-                raw[slot, unit + i] = plane[below + 3 - i, x - 1]
+                borders[slot, unit + i] = plane[below + 3 - i, x - 1]
             if found < 0:
                 found = unit
         elif found >= 0:
             for i in range(4):
-                raw[slot, unit + i] = raw[slot, unit - 1]
+                borders[slot, unit + i] = borders[slot, unit - 1]
     if x > 0 and y > 0:
-        raw[slot, corner] = plane[y - 1, x - 1]
+        borders[slot, corner] = plane[y - 1, x - 1]
         if found < 0:
             found = corner
     elif found >= 0:
-        raw[slot, corner] = raw[slot, corner - 1]
+        borders[slot, corner] = borders[slot, corner - 1]
     for unit in range(0, corner, 4):
         right = x + unit
         at = corner + 1 + unit
         if y > 0 and right < width and order[row - 1, right >> 2] < here:
             for i in range(4):
-                raw[slot, at + i] = plane[y - 1, right + i]
+                borders[slot, at + i] = plane[y - 1, right + i]
             if found < 0:
                 found = at
         elif found >= 0:
             for i in range(4):
-                raw[slot, at + i] = raw[slot, at - 1]
+                borders[slot, at + i] = borders[slot, at - 1]
     last = 4 * n
     if found < 0:
         for i in range(last + 1):
-            raw[slot, i] = MIDDLE
+            borders[slot, i] = MIDDLE
     else:
         for i in range(found):
-            raw[slot, i] = raw[slot, found]
-    smooth[slot, 0] = raw[slot, 0]
-    smooth[slot, last] = raw[slot, last]
+            borders[slot, i] = borders[slot, found]
+    borders[SMOOTHED + slot, 0] = borders[slot, 0]
+    borders[SMOOTHED + slot, last] = borders[slot, last]
     for i in range(1, last):
-        total = raw[slot, U(i - 1)] + np.int32(2) * raw[slot, U(i)] + raw[slot, U(i + 1)]
-        smooth[slot, U(i)] = np.int32(np.int32(total) + np.int32(2)) >> np.int32(2)
+        total = (
+            borders[slot, U(i - 1)] + np.int32(2) * borders[slot, U(i)] + borders[slot, U(i + 1)]
+        )
+        borders[SMOOTHED + slot, U(i)] = np.int32(np.int32(total) + np.int32(2)) >> np.int32(2)
 
 
-@kernel("void(i8,i8,i4[:,::1],i4[:,::1],i8,i4[::1],i2[:,::1],i8)")
-def predict(mode, size, raw, smooth, slot, line, out, row):
+@kernel("void(i8,i4[:,::1],i8,i2[:,::1],i8)")
+def lean_on_border(size, borders, slot, out, row):
+    """Pull a smooth prediction towards the border, less with each sample of distance.
+
+    After the position dependent prediction combination of Pfaff et al. 2021.
+    """
+    n = 1 << size
+    corner = 2 * n
+    scale = (size - 1) >> 1
+    reach = min(n, 3 << scale)
+    for y in range(n):
+        left = borders[slot, corner - 1 - y]
+        down = 32 >> min(31, (2 * y) >> scale)
+        for x in range(n if y < reach else reach):
+            across = 32 >> min(31, (2 * x) >> scale)
+            value = np.int64(out[row, U(y * n + x)])
+            change = across * (left - value) + down * (borders[slot, U(corner + 1 + x)] - value)
+            out[row, U(y * n + x)] = value + ((change + 32) >> 6)
+
+
+@kernel("void(i8,i8,i4[:,::1],i8,i2[:,::1],i8)")
+def predict(mode, size, borders, slot, out, row):
     """Predict a block of ``2**size`` squared from its references, by a mode below 35.
 
     Row `row` of `out` (int16) receives it line by line, transposed for
@@ -116,30 +147,32 @@ def predict(mode, size, raw, smooth, slot, line, out, row):
     if mode == PLANAR:
         smoothed = n >= 8
         for i in range(4 * n + 1):
-            line[U(i)] = smooth[slot, U(i)] if smoothed else raw[slot, U(i)]
-        right, bottom = np.int32(line[corner + 1 + n]), np.int32(line[corner - 1 - n])
+            borders[LINE, U(i)] = (
+                borders[SMOOTHED + slot, U(i)] if smoothed else borders[slot, U(i)]
+            )
+        right, bottom = (
+            np.int32(borders[LINE, corner + 1 + n]),
+            np.int32(borders[LINE, corner - 1 - n]),
+        )
         for y in range(n):
-            left = np.int32(line[corner - 1 - y])
+            left = np.int32(borders[LINE, corner - 1 - y])
             constant = np.int32((y + 1) * bottom + n)
             weight = np.int32(n - 1 - y)
             for x in range(n):
-                above = np.int32(line[U(corner + 1 + x)])
+                above = np.int32(borders[LINE, U(corner + 1 + x)])
                 across = np.int32(np.int32(n - 1 - x) * left) + np.int32(np.int32(x + 1) * right)
                 total = np.int32(np.int32(across) + np.int32(np.int32(weight * above) + constant))
                 out[row, U(y * n + x)] = total >> np.int32(size + 1)
+        lean_on_border(size, borders, slot, out, row)
         return
     if mode == MEAN:
         total = n
         for i in range(n):
-            total += raw[slot, corner + 1 + i] + raw[slot, corner - 1 - i]
+            total += borders[slot, corner + 1 + i] + borders[slot, corner - 1 - i]
         mean = total >> (size + 1)
         for i in range(n * n):
             out[row, U(i)] = mean
-        if n < 32:
-            out[row, 0] = (raw[slot, corner - 1] + 2 * mean + raw[slot, corner + 1] + 2) >> 2
-            for i in range(1, n):
-                out[row, i] = (raw[slot, corner + 1 + i] + 3 * mean + 2) >> 2
-                out[row, i * n] = (raw[slot, corner - 1 - i] + 3 * mean + 2) >> 2
+        lean_on_border(size, borders, slot, out, row)
         return
     smoothed = min(abs(mode - 10), abs(mode - 26)) > _SMOOTH_BEYOND[size]
     angle = ANGLE[mode]
@@ -147,12 +180,12 @@ def predict(mode, size, raw, smooth, slot, line, out, row):
     reach = min(n + ((n * max(0, angle)) >> 5) + 2, corner + 1)
     for i in range(reach):
         k = U(corner + sign * i)
-        line[U(n + i)] = smooth[slot, k] if smoothed else raw[slot, k]
+        borders[LINE, U(n + i)] = borders[SMOOTHED + slot, k] if smoothed else borders[slot, k]
     if angle < 0:
         inverse = INVERSE[mode]
         for i in range(-1, (n * angle) >> 5, -1):
             k = U(corner - sign * ((i * -inverse + 128) >> 8))
-            line[U(n + i)] = smooth[slot, k] if smoothed else raw[slot, k]
+            borders[LINE, U(n + i)] = borders[SMOOTHED + slot, k] if smoothed else borders[slot, k]
     for y in range(n):
         shift = (y + 1) * angle
         start = n + (shift >> 5) + 1
@@ -160,16 +193,16 @@ def predict(mode, size, raw, smooth, slot, line, out, row):
         base = y * n
         if fraction == 0:
             for x in range(n):
-                out[row, U(base + x)] = line[U(start + x)]
+                out[row, U(base + x)] = borders[LINE, U(start + x)]
         else:
             rest = np.int32(32) - fraction
             for x in range(n):
-                a = np.int32(rest * line[U(start + x)])
-                b = np.int32(fraction * line[U(start + x + 1)])
+                a = np.int32(rest * borders[LINE, U(start + x)])
+                b = np.int32(fraction * borders[LINE, U(start + x + 1)])
                 out[row, U(base + x)] = np.int32(np.int32(a + b) + np.int32(16)) >> np.int32(5)
     if n < 32 and angle == 0:
         for y in range(n):
-            gap = raw[slot, corner - sign * (1 + y)] - raw[slot, corner]
+            gap = borders[slot, corner - sign * (1 + y)] - borders[slot, corner]
             out[row, y * n] = min(TOP, max(0, out[row, y * n] + (gap >> 1)))
 
 
@@ -216,12 +249,12 @@ def fit_factors(plane, luma, first, y, x, n, step, factors):
     factors[1] = min(limit, max(-limit, ((a00 * v - a01 * u) << FACTOR_BITS) // determinant))
 
 
-@kernel("void(i8,i8,i8,i8,i2[:,::1],i2[:,::1],i8,i4[::1])")
-def add_colour_detail(mode, n, y, x, source, base, factor, out):
+@kernel("void(i8,i8,i8,i8,i2[:,::1],i2[:,::1],i8,i8,i4[::1])")
+def add_colour_detail(mode, n, y, x, source, base, row, factor, out):
     """Add `factor` times what the decoded `source` plane departs from its own prediction.
 
-    `out` holds 1/256 steps; `base` is the prediction of the source block, in the
-    orientation of the mode.
+    `out` holds 1/256 steps; row `row` of `base` is the prediction of the source
+    block, in the orientation of the mode.
     """
     weight = np.int32(factor)
     turned = is_horizontal(mode)
@@ -229,36 +262,33 @@ def add_colour_detail(mode, n, y, x, source, base, factor, out):
         for j in range(n):
             k = U(i * n + j)
             if turned:
-                gap = np.int32(source[U(y + j), U(x + i)]) - np.int32(base[0, k])
+                gap = np.int32(source[U(y + j), U(x + i)]) - np.int32(base[row, k])
             else:
-                gap = np.int32(source[U(y + i), U(x + j)]) - np.int32(base[0, k])
+                gap = np.int32(source[U(y + i), U(x + j)]) - np.int32(base[row, k])
             out[k] += np.int32(weight * np.int32(gap))
 
 
-@kernel(
-    "void(i8,i8,i8,i8,i2[:,::1],i2[:,::1],i4[:,::1],i4[:,::1],i4[::1],i8[::1],i2[:,::1],i4[::1],i2[:,::1],i8)"
-)
-def predict_block(
-    mode, size, y, x, luma, first, raw, smooth, line, factors, other, detail, out, row
-):
+@kernel("void(i8,i8,i8,i8,i2[:,::1],i2[:,::1],i4[:,::1],i8[::1],i4[::1],i2[:,::1],i8)")
+def predict_block(mode, size, y, x, luma, first, borders, factors, detail, out, row):
     """Predict a block by any mode into row `row` of `out`.
 
     The references of the plane itself, luma and the first difference are in
-    rows 0, 1 and 2. `line`, `other` and `detail` are scratch.
+    rows 0, 1 and 2 of `borders`. `detail` and the last row of `out` are scratch.
     """
-    predict(BASE_MODE[mode], size, raw, smooth, 0, line, out, row)
+    predict(BASE_MODE[mode], size, borders, 0, out, row)
     if mode < PLAIN_MODES:
         return
     n = 1 << size
+    spare = out.shape[0] - 1
     for i in range(n * n):
         detail[U(i)] = 1 << (FACTOR_BITS - 1)
     for k in range(2):
         if factors[k] != 0:
-            predict(BASE_MODE[mode], size, raw, smooth, 1 + k, line, other, 0)
+            predict(BASE_MODE[mode], size, borders, 1 + k, out, spare)
             if k == 0:
-                add_colour_detail(mode, n, y, x, luma, other, factors[0], detail)
+                add_colour_detail(mode, n, y, x, luma, out, spare, factors[0], detail)
             else:
-                add_colour_detail(mode, n, y, x, first, other, factors[1], detail)
+                add_colour_detail(mode, n, y, x, first, out, spare, factors[1], detail)
     for i in range(n * n):
         value = np.int32(np.int32(out[row, U(i)]) + (detail[U(i)] >> np.int32(FACTOR_BITS)))
         out[row, U(i)] = min(np.int32(TOP), max(np.int32(0), value))

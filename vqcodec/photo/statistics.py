@@ -27,6 +27,7 @@ from vqcodec.photo.predict import (
     fit_factors,
     gather_references,
     is_horizontal,
+    new_borders,
     predict_block,
 )
 from vqcodec.photo.quantizer import STEP
@@ -49,11 +50,8 @@ def gather(
     every block; `filled` how many of both there are.
     """
     height, width = plane.shape
-    raw = np.zeros((3, 132), np.int32)
-    smooth = np.zeros((3, 132), np.int32)
-    line = np.zeros(160, np.int32)
-    prediction = np.zeros((1, 1024), np.int16)
-    other = np.zeros((1, 1024), np.int16)
+    borders = new_borders()
+    prediction = np.zeros((2, 1024), np.int16)
     detail = np.zeros(1024, np.int32)
     residual = np.zeros((1, 1024), np.float32)
     floats = np.zeros((1, 768), np.float32)
@@ -75,8 +73,8 @@ def gather(
             if y % n != 0 or x % n != 0:
                 continue
             mode, coded = np.int64(cells[row, column, MODE]), np.int64(cells[row, column, CODED])
-            gather_references(plane, order, y, x, n, raw, smooth, 0)
-            leaf_features(cells, luma_cells, first_cells, kind, raw, y, x, n, step, f)
+            gather_references(plane, order, y, x, n, borders, 0)
+            leaf_features(cells, luma_cells, first_cells, kind, borders, y, x, n, step, f)
             direction = border_direction(plane, y, x, n, histogram)
             context1, context2 = neighbour_modes(cells, y, x)
             if kind != LUMA:
@@ -87,8 +85,8 @@ def gather(
             mode_counts[context1, context2, mode] += 1
             direction_counts[direction, mode] += 1
             if mode > 34:
-                gather_references(luma, order, y, x, n, raw, smooth, 1)
-                gather_references(first, order, y, x, n, raw, smooth, 2)
+                gather_references(luma, order, y, x, n, borders, 1)
+                gather_references(first, order, y, x, n, borders, 2)
                 fit_factors(plane, luma, first, y, x, n, step, factors)
             predict_block(
                 mode,
@@ -97,11 +95,8 @@ def gather(
                 x,
                 luma,
                 first,
-                raw,
-                smooth,
-                line,
+                borders,
                 factors,
-                other,
                 detail,
                 prediction,
                 0,

@@ -31,6 +31,7 @@ from vqcodec.photo.predict import (
     border_direction,
     fit_factors,
     gather_references,
+    new_borders,
     predict_block,
     store_block,
 )
@@ -85,11 +86,8 @@ def code_plane(
     Everything else is model (see `model.Tables`).
     """
     height, width = plane.shape
-    raw = np.zeros((3, 132), np.int32)
-    smooth = np.zeros((3, 132), np.int32)
-    line = np.zeros(160, np.int32)
-    prediction = np.zeros((1, 1024), np.int16)
-    other = np.zeros((1, 1024), np.int16)
+    borders = new_borders()
+    prediction = np.zeros((2, 1024), np.int16)
     detail = np.zeros(1024, np.int32)
     residual = np.zeros(1024, np.int32)
     coefficients = np.zeros(256, np.int32)
@@ -120,12 +118,12 @@ def code_plane(
                 y, x, size = stack[depth, 0], stack[depth, 1], stack[depth, 2]
                 n = 1 << size
                 row, column = y >> 2, x >> 2
-                gather_references(plane, order, y, x, n, raw, smooth, 0)
+                gather_references(plane, order, y, x, n, borders, 0)
                 if size > 2:
                     split = 1 if cells[row, column, SIZE] < size else 0
                     split = code_split(
                         coder, buffer, encoding, states, weights,
-                        cells, luma_cells, first_cells, kind, raw, y, x, size, step, f, split,
+                        cells, luma_cells, first_cells, kind, borders, y, x, size, step, f, split,
                     )  # fmt: skip
                     if split == 1:
                         half = n >> 1
@@ -135,7 +133,7 @@ def code_plane(
                             stack[depth, 2] = size - 1
                             depth += 1
                         continue
-                leaf_features(cells, luma_cells, first_cells, kind, raw, y, x, n, step, f)
+                leaf_features(cells, luma_cells, first_cells, kind, borders, y, x, n, step, f)
                 direction = border_direction(plane, y, x, n, histogram)
                 mode = code_mode(
                     coder, buffer, encoding, states, weights,
@@ -159,11 +157,11 @@ def code_plane(
                 if encoding:
                     continue
                 if mode > 34:
-                    gather_references(luma, order, y, x, n, raw, smooth, 1)
-                    gather_references(first, order, y, x, n, raw, smooth, 2)
+                    gather_references(luma, order, y, x, n, borders, 1)
+                    gather_references(first, order, y, x, n, borders, 2)
                     fit_factors(plane, luma, first, y, x, n, step, factors)
                 predict_block(
-                    mode, size, y, x, luma, first, raw, smooth, line, factors, other, detail,
+                    mode, size, y, x, luma, first, borders, factors, detail,
                     prediction, 0,
                 )  # fmt: skip
                 if coded > 0:

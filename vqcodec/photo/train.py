@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from vqcodec.checkpoint import Checkpoint
 from vqcodec.codebook import Codebook
 from vqcodec.errors import CancelledError, CodebookError
 from vqcodec.photo.bootstrap import bootstrap
-from vqcodec.photo.contexts import (
-    TYPES,
-)
+from vqcodec.photo.contexts import TYPES
 from vqcodec.photo.fit import Statistics, fit
-from vqcodec.photo.model import FORMAT, LAMBDA, Tables
+from vqcodec.photo.model import FORMAT, LAMBDA, SHAPES, Tables
 from vqcodec.photo.planes import to_planes
 
 Progress = Callable[[float, str], "bool | None"]
@@ -49,10 +48,11 @@ def train(
     rounds: int = 4,
     crops: int = 72,
     prior_crops: int = 600,
-    filter_crops: int = 72,
+    filter_crops: int = 144,
     progress: Progress | None = None,
     provenance: str = "",
     start: Codebook | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Codebook:
     """Train a photo codebook.
 
@@ -76,6 +76,10 @@ def train(
         Stored in the codebook.
     start : Codebook, optional
         Start from this codebook instead of from nothing.
+    checkpoint : Checkpoint, optional
+        Where the state is kept, after each round and every few seconds of what
+        follows: a training that takes it up returns the same codebook as one
+        that was never stopped.
 
     Returns
     -------
@@ -85,34 +89,65 @@ def train(
     Raises
     ------
     CodebookError
-        There are no pictures to train on.
+        There are no pictures to train on; a checkpoint that does not fit.
     CancelledError
         `progress` said so.
     """
     crop = _Crops(list(images), seed)
-    arrays = dict(Tables.of(start).arrays) if start else bootstrap()
+    checkpoint = checkpoint or Checkpoint(None)
+    kept = checkpoint.load()
+    if kept:
+        arrays = {name: kept["model_" + name] for name in SHAPES}
+    else:
+        arrays = dict(Tables.of(start).arrays) if start else bootstrap()
     arrays = {name: np.array(a, np.int64) for name, a in arrays.items()}
-    total = rounds * crops + prior_crops + filter_crops
-    done = 0
-
-    def tell(message: str) -> None:
-        nonlocal done
-        done += 1
-        if progress and progress(min(1.0, done / total), message) is False:
-            raise CancelledError("training was cancelled")
-
-    for number in range(rounds):
+    run = _Run(rounds * crops + prior_crops + filter_crops, progress, checkpoint, arrays)
+    run.done = int(kept["done"]) if kept else 0
+    crop.skip(run.done)
+    for number in range(run.done // crops, rounds):
         tables = _tables(arrays)
         statistics = [Statistics(kind) for kind in range(TYPES)]
         for i in range(crops):
-            tell(f"round {number + 1}: coding")
             step = _STEPS[(i * 5 + number) % len(_STEPS)]
             _code_and_count(tables, crop.next(), step, statistics)
+            run.tell(f"round {number + 1}: coding")
         fit(arrays, statistics, transforms=number < max(1, rounds - 1))
+        run.save({})
     tables = _tables(arrays)
-    _adapt(arrays, tables, crop, prior_crops, tell)
-    _fit_filters(arrays, tables, crop, filter_crops, tell)
+    first = rounds * crops
+    if run.done < first + prior_crops or "states" in kept:
+        _adapt(arrays, tables, crop, range(run.done - first, prior_crops), run, kept)
+        kept = {}
+        run.save({})
+    first += prior_crops
+    _fit_filters(arrays, tables, crop, range(run.done - first, filter_crops), run, kept)
     return _codebook(arrays, provenance)
+
+
+class _Run:
+    """How far a training is: crops done, and where that is told and kept."""
+
+    def __init__(
+        self,
+        total: int,
+        progress: Progress | None,
+        checkpoint: Checkpoint,
+        arrays: dict[str, np.ndarray],
+    ) -> None:
+        self.total, self.progress, self.checkpoint = total, progress, checkpoint
+        self.arrays = arrays
+        self.done = 0
+
+    def tell(self, message: str) -> None:
+        """Count a crop."""
+        self.done += 1
+        if self.progress and self.progress(min(1.0, self.done / self.total), message) is False:
+            raise CancelledError("training was cancelled")
+
+    def save(self, more: dict[str, np.ndarray]) -> None:
+        """Keep the model, and `more` that belongs to the stage at hand."""
+        model = {"model_" + name: array for name, array in self.arrays.items()}
+        self.checkpoint.save({"done": np.array(self.done), **model, **more})
 
 
 class _Crops:
@@ -128,6 +163,15 @@ class _Crops:
 
     def next(self) -> np.ndarray:
         """Return the planes of the next crop."""
+        image, top, left, height, width = self._choose()
+        return to_planes(image[top : top + height, left : left + width])
+
+    def skip(self, count: int) -> None:
+        """Draw crops that an earlier run has seen."""
+        for _ in range(count):
+            self._choose()
+
+    def _choose(self) -> tuple[np.ndarray, int, int, int, int]:
         if not self.order:
             self.order = list(self.random.permutation(len(self.images)))
         index = self.order.pop()
@@ -137,7 +181,7 @@ class _Crops:
         height, width = min(384, image.shape[0]), min(512, image.shape[1])
         top = int(self.random.integers(image.shape[0] - height + 1))
         left = int(self.random.integers(image.shape[1] - width + 1))
-        return to_planes(image[top : top + height, left : left + width])
+        return image, top, left, height, width
 
 
 def _rgb(source: Any) -> np.ndarray:
@@ -179,8 +223,9 @@ def _adapt(
     arrays: dict[str, np.ndarray],
     tables: Tables,
     crop: _Crops,
-    crops: int,
-    tell: Callable[[str], None],
+    numbers: range,
+    run: _Run,
+    kept: dict[str, np.ndarray],
 ) -> None:
     """Code crops in sequence without resetting the probabilities, and keep where they end.
 
@@ -190,8 +235,9 @@ def _adapt(
     from vqcodec.photo.tiles import Quantization, TileCoder, search_tile
 
     priors = [tables.priors(kind) for kind in range(TYPES)]
-    for i in range(crops):
-        tell("adapting the probabilities")
+    if "states" in kept:
+        priors = list(zip(kept["states"], kept["weights"], strict=True))
+    for i in numbers:
         planes = crop.next()
         step = _STEPS[(i * 5) % len(_STEPS)]
         q = Quantization(step, CHROMA_OFFSET, CHROMA_OFFSET)
@@ -203,6 +249,10 @@ def _adapt(
         coder = TileCoder(q, tables, 1 << 21)
         for decided in search_tile(planes, tables, q, _EFFORT, offsets, activity):
             coder.code_plane(*decided, priors[decided[2]])
+        run.tell("adapting the probabilities")
+        if run.checkpoint.due:
+            states, weights = (np.stack(part) for part in zip(*priors, strict=True))
+            run.save({"states": states, "weights": weights})
     for kind, (states, weights) in enumerate(priors):
         probability = (states >> np.uint32(16)).astype(np.int64)
         count = (states & np.uint32(1023)).astype(np.int64)
@@ -217,26 +267,29 @@ def _fit_filters(
     arrays: dict[str, np.ndarray],
     tables: Tables,
     crop: _Crops,
-    crops: int,
-    tell: Callable[[str], None],
+    numbers: range,
+    run: _Run,
+    kept: dict[str, np.ndarray],
 ) -> None:
     """Least squares of each filter, leaning a little on all filters of its step."""
     from vqcodec.photo import restore
-    from vqcodec.photo.tiles import Quantization, encode_tile, pad, plane_layout
+    from vqcodec.photo.tiles import Quantization, pad, search_tile
 
     shape = (TYPES, restore.BINS, restore.CLASSES, restore.TAPS)
-    squares, products = np.zeros((*shape, restore.TAPS)), np.zeros(shape)
-    for i in range(crops):
-        tell("fitting the restoration filters")
+    squares = kept.get("squares", np.zeros((*shape, restore.TAPS)))
+    products = kept.get("products", np.zeros(shape))
+    for i in numbers:
         planes = crop.next()
         q = Quantization(_STEPS[(i * 5) % len(_STEPS)], CHROMA_OFFSET, CHROMA_OFFSET)
-        _, state = encode_tile(planes, tables, q, _EFFORT)
-        for number, (kind, index) in enumerate(plane_layout(3, q)):
+        for state, number, kind, index in search_tile(planes, tables, q, _EFFORT):
             original = pad(planes[number], state.height, state.width)
             restore.accumulate(
                 original, state.planes[number], state.cells[number], index,
                 squares[kind], products[kind],
             )  # fmt: skip
+        run.tell("fitting the restoration filters")
+        if run.checkpoint.due:
+            run.save({"squares": squares, "products": products})
     squares += np.tril(squares, -1).swapaxes(-1, -2)
     whole, response = squares.sum(2, keepdims=True), products.sum(2, keepdims=True)
     squares, products = squares + 0.005 * whole, products + 0.005 * response

@@ -1,0 +1,121 @@
+# mypy: allow-untyped-defs, no-check-untyped-defs
+"""One block of the encoder's search: the best mode with the best codewords for it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vqcodec.photo.contexts import GREEN, LUMA, MODE, coded_level, leaf_features
+from vqcodec.photo.elements import neighbour_modes
+from vqcodec.photo.kernel import kernel
+from vqcodec.photo.predict import (
+    MODE_COUNT,
+    MODES,
+    PLAIN_MODES,
+    border_direction,
+    fit_factors,
+    gather_references,
+    is_horizontal,
+)
+from vqcodec.photo.quantizer import quantise
+from vqcodec.photo.ranking import NEVER, rank_modes
+from vqcodec.photo.transform import forward
+
+U = np.uint64  # for indices, see transform
+
+
+@kernel
+def search_block(
+    plane, cells, luma, luma_cells, first, first_cells, order,
+    kind, y, x, size, step, importance, lagrangian, effort, candidates,
+    originals, borders, predictions, detail, work, residual, floats, transformed,
+    f, factors, histogram, bits, scores, listed, trial_symbols, trial_values,
+    forward4, forward8, forward16, forward32, scans, codewords, pair_weights, coded_weights,
+    mode_costs, direction_costs, mode_norms, coded_costs, pair_costs, lut,
+    inverse_steps, heir, best_prediction, best_symbols, best_values, best,
+):  # fmt: skip
+    """Find mode and codewords of a block; return squared error plus weighted bits.
+
+    `originals` holds the block, upright and transposed; row `size` of
+    `best_prediction`, `best_symbols`, `best_values` and `best` (mode, coded
+    pairs) receives the result; `heir` the best direction by size.
+    """
+    n = 1 << size
+    row, column = y >> 2, x >> 2
+    gather_references(plane, order, y, x, n, borders, 0)
+    leaf_features(cells, luma_cells, first_cells, kind, borders, y, x, n, step, f)
+    left, above = neighbour_modes(cells, y, x)
+    colour_mode = 0
+    context1, context2 = left, above
+    if kind != LUMA:
+        gather_references(luma, order, y, x, n, borders, 1)
+        gather_references(first, order, y, x, n, borders, 2)
+        fit_factors(plane, luma, first, y, x, n, step, factors)
+        half = n >> 3
+        colour_mode = np.int64(luma_cells[row + half, column + half, MODE])
+        context1, context2 = colour_mode, left
+        if kind == GREEN:
+            context2 = np.int64(first_cells[row + half, column + half, MODE])
+    direction = border_direction(plane, y, x, n, histogram)
+    norm = mode_norms[context1 * MODE_COUNT + context2, direction]
+    for mode in range(MODES):
+        bits[mode] = mode_costs[context1, context2, mode] + direction_costs[direction, mode] + norm
+    bit_weight = np.sqrt(lagrangian) * step / 16.0
+    rank_modes(
+        kind, size, y, x, luma, first, borders, factors, detail, work, originals, predictions,
+        bits, bit_weight, left, above, direction // 3, colour_mode,
+        heir[size + 1] if effort < 8 else -1, effort, scores, listed,
+    )  # fmt: skip
+    for mode in range(2, PLAIN_MODES):
+        if scores[mode] < NEVER and (heir[size] < 0 or scores[mode] < scores[heir[size]]):
+            heir[size] = mode
+    level = coded_level(coded_weights, size, f)
+    cost = NEVER
+    leader = 0.0
+    for trial in range(candidates):
+        mode = 0
+        for m in range(1, MODES):
+            if scores[m] < scores[mode]:
+                mode = m
+        if scores[mode] >= NEVER:
+            break
+        if trial == 0:
+            leader = scores[mode]
+        elif scores[mode] > 1.25 * leader + 2 * bit_weight:
+            break
+        scores[mode] = NEVER
+        turned = 1 if is_horizontal(mode) else 0
+        energy = np.int64(0)
+        for k in range(U(n * n)):
+            gap = np.int32(originals[turned, k]) - np.int32(predictions[mode, k])
+            residual[0, k] = np.float32(gap)
+            energy += np.int32(gap * gap)
+        count = forward(
+            residual, size, mode, forward4, forward8, forward16, forward32, scans, floats,
+            transformed,
+        )  # fmt: skip
+        kept = 0.0
+        if size == 5:
+            for k in range(count):
+                kept += transformed[0, k] * transformed[0, k]
+        for k in range(U(count)):
+            transformed[0, k] *= inverse_steps[size, k]
+        coded, j = quantise(
+            transformed, count, size, level, f, pair_weights, lagrangian,
+            coded_costs, pair_costs, lut, codewords, trial_symbols, trial_values,
+        )  # fmt: skip
+        j += lagrangian * bits[mode]
+        if size == 5:  # what the transform leaves out
+            edge = inverse_steps[size, count - 1]
+            j += max(0.0, energy - kept) * edge * edge
+        if j * importance < cost:
+            cost = j * importance
+            best[size, 0] = mode
+            best[size, 1] = coded
+            for g in range(coded):
+                best_symbols[size, g] = trial_symbols[g]
+            for k in range(U(count)):
+                best_values[size, k] = trial_values[k]
+            for k in range(U(n * n)):
+                best_prediction[size, k] = predictions[mode, k]
+    return cost
