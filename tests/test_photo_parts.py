@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vqcodec.codebook import Codebook
-from vqcodec.errors import CodebookError
+from vqcodec.errors import CancelledError, CodebookError
 from vqcodec.photo.bootstrap import bootstrap, code_tree, lattice
 from vqcodec.photo.contexts import PAIR_NODES
 from vqcodec.photo.job import shipped_codebook
 from vqcodec.photo.model import Tables, tree_paths
-from vqcodec.photo.planes import to_planes, to_samples
-from vqcodec.photo.predict import MIDDLE, gather_references, predict
+from vqcodec.photo.planes import MIDDLE, to_planes, to_samples
+from vqcodec.photo.predict import MEAN, PLANAR, gather_references, new_borders, predict
 from vqcodec.photo.quantizer import STEP, STEPS, profile_offsets
 from vqcodec.photo.tiles import coding_order
 from vqcodec.photo.transform import forward, inverse
@@ -30,32 +32,42 @@ def test_planes_are_lossless(channels: int, seed: int) -> None:
     assert np.array_equal(to_samples(to_planes(samples)), samples)
 
 
-def references(plane: np.ndarray, y: int, x: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    raw, smooth = np.zeros((3, 132), np.int32), np.zeros((3, 132), np.int32)
-    gather_references(plane, coding_order(*plane.shape), y, x, n, raw, smooth, 0)
-    return raw, smooth
+def references(plane: np.ndarray, y: int, x: int, n: int) -> np.ndarray:
+    borders = new_borders()
+    gather_references(plane, coding_order(*plane.shape), y, x, n, borders, 0)
+    return borders
 
 
 def test_references_follow_the_coding_order() -> None:
     plane = np.arange(64 * 64, dtype=np.int16).reshape(64, 64) % 1000
-    raw, _ = references(plane, 8, 8, 8)
+    raw = references(plane, 8, 8, 8)[0]
     corner = 16
-    assert raw[0, corner] == plane[7, 7]
-    assert np.array_equal(raw[0, corner + 1 : corner + 9], plane[7, 8:16])
-    assert np.array_equal(raw[0, corner - 8 : corner][::-1], plane[8:16, 7])
-    assert (raw[0, corner + 9 : corner + 17] == plane[7, 15]).all()  # not yet decoded
-    raw, _ = references(plane, 0, 0, 16)
-    assert (raw[0, :65] == MIDDLE).all()
+    assert raw[corner] == plane[7, 7]
+    assert np.array_equal(raw[corner + 1 : corner + 9], plane[7, 8:16])
+    assert np.array_equal(raw[corner - 8 : corner][::-1], plane[8:16, 7])
+    assert (raw[corner + 9 : corner + 17] == plane[7, 15]).all()  # not yet decoded
+    assert (references(plane, 0, 0, 16)[0, :65] == MIDDLE).all()
 
 
 @pytest.mark.parametrize("size", [2, 3, 4, 5])
 def test_every_mode_continues_a_flat_border(size: int) -> None:
     plane = np.full((64, 64), 700, np.int16)
-    raw, smooth = references(plane, 32, 32, 1 << size)
+    borders = references(plane, 32, 32, 1 << size)
     out = np.zeros((1, 1024), np.int16)
     for mode in range(35):
-        predict(mode, size, raw, smooth, 0, np.zeros(160, np.int32), out, 0)
+        predict(mode, size, borders, 0, out, 0)
         assert (out[0, : 4**size] == 700).all()
+
+
+@pytest.mark.parametrize("mode", [PLANAR, MEAN])
+def test_smooth_modes_lean_on_the_border(mode: int) -> None:
+    plane = np.full((64, 64), 400, np.int16)
+    plane[31, 32:48] = 600
+    out = np.zeros((1, 1024), np.int16)
+    predict(mode, 4, references(plane, 32, 32, 16), 0, out, 0)
+    block = out[0, :256].reshape(16, 16).astype(int)
+    assert abs(block[0, 8:].mean() - 600) < abs(block[4, 8:].mean() - 600)
+    assert 400 <= block.min() <= block.max() <= 600
 
 
 def test_vertical_and_horizontal_modes_mirror_each_other() -> None:
@@ -63,8 +75,7 @@ def test_vertical_and_horizontal_modes_mirror_each_other() -> None:
     for mode in range(2, 18):
         out = np.zeros((2, 1024), np.int16)
         for row, (values, m) in enumerate(((plane, 36 - mode), (plane.T.copy(), mode))):
-            raw, smooth = references(values, 32, 32, 8)
-            predict(m, 3, raw, smooth, 0, np.zeros(160, np.int32), out, row)
+            predict(m, 3, references(values, 32, 32, 8), 0, out, row)
         # Horizontal modes come transposed, so both are the same block.
         assert np.array_equal(out[0, :64], out[1, :64])
 
@@ -148,3 +159,30 @@ def test_training_is_reproducible_and_its_codebook_works() -> None:
     assert len(data) < unseen.size / 5
     with pytest.raises(CodebookError):
         train([])
+
+
+def test_a_stopped_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.test_photo_codec import picture
+    from vqcodec import checkpoint
+    from vqcodec.photo.train import train
+
+    monkeypatch.setattr(checkpoint, "_INTERVAL", 0.0)
+    pictures = [picture(64, 64, 3, seed) for seed in range(3)]
+    sizes = {"rounds": 1, "crops": 2, "prior_crops": 2, "filter_crops": 2}
+    expected = train(pictures, **sizes)
+    calls = 0
+
+    def stop_often(fraction: float, message: str) -> bool:
+        nonlocal calls
+        calls += 1
+        return calls % 4 != 3  # each run gets one to three crops further
+
+    for _ in range(8):
+        try:
+            kept = checkpoint.Checkpoint(tmp_path / "kept", "key", resume=True)
+            book = train(pictures, progress=stop_often, checkpoint=kept, **sizes)
+        except CancelledError:
+            continue
+        break
+    assert calls > 6  # some crops were coded again
+    assert book.identity == expected.identity

@@ -73,7 +73,7 @@ def search_block(
     cost = NEVER
     leader = 0.0
     for trial in range(candidates):
-        mode = 0
+        mode = np.int64(0)
         for m in range(1, MODES):
             if scores[m] < scores[mode]:
                 mode = m

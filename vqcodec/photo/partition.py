@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.jit import njit
 from vqcodec.photo.block import search_block
 from vqcodec.photo.contexts import FEATURES, LUMA, set_cells
 from vqcodec.photo.elements import split_context
+from vqcodec.photo.kernel import kernel
 from vqcodec.photo.predict import MODE_COUNT, MODES, new_borders, store_block
 from vqcodec.photo.quantizer import STEPS, dequantise, fill_steps
 from vqcodec.photo.ranking import NEVER
@@ -26,7 +26,56 @@ _SPLIT_COST = 2.4  # what four blocks cost at least: some 5 bits each
 U = np.uint64  # for indices, see transform
 
 
-@njit
+def scratch() -> tuple[np.ndarray, ...]:
+    """Return the working arrays of `search_plane`; rows are by log2 of the size."""
+    return (
+        new_borders(),
+        np.zeros((MODES + 1, 1024), np.int16),  # predictions
+        np.zeros(1024, np.int32),  # detail
+        np.zeros(1280, np.int32),  # work
+        np.zeros((2, 1024), np.int16),  # originals, upright and transposed
+        np.zeros((1, 1024), np.float32),  # residual
+        np.zeros((1, 768), np.float32),  # floats
+        np.zeros((1, 256), np.float32),  # transformed
+        np.zeros(1024, np.int32),  # restored
+        np.zeros(256, np.int32),  # coefficients
+        np.zeros(128, np.int16),  # trial symbols
+        np.zeros(256, np.int32),  # trial values
+        np.zeros((6, 1024), np.int16),  # best prediction
+        np.zeros((6, 128), np.int16),  # best symbols
+        np.zeros((6, 256), np.int32),  # best values
+        np.zeros((6, 2), np.int64),  # best mode and number of coded pairs
+        np.zeros(MODE_COUNT),  # bits
+        np.zeros(MODE_COUNT),  # scores
+        np.zeros(24, np.int64),  # listed
+        np.zeros(FEATURES, np.int64),
+        np.zeros(2, np.int64),  # factors
+        np.zeros(40, np.int64),  # histogram
+        np.zeros((6, 256), np.int64),  # steps
+        np.zeros((6, 256), np.float32),  # inverse steps
+        # The tree: position and child; the best direction, where the level below starts; costs.
+        *(np.zeros(6, np.int64) for _ in range(3)),
+        np.full(7, -1, np.int64),
+        *(np.zeros(6) for _ in range(4)),
+    )
+
+
+@kernel("f8(i2[:,::1],i8,i8,i8,i2[:,::1])")
+def _take(original, y, x, n, originals):
+    """Copy a block, upright and transposed; return its variance."""
+    total = square = np.int64(0)
+    for i in range(n):
+        for j in range(n):
+            sample = original[U(y + i), U(x + j)]
+            originals[0, U(i * n + j)] = sample
+            originals[1, U(j * n + i)] = sample
+            total += sample
+            square += np.int32(sample) * np.int32(sample)
+    count = float(n * n)
+    return (square - total * total / count) / count
+
+
+@kernel
 def search_plane(
     original, plane, cells, symbols, values, luma, luma_cells, first, first_cells, order, offsets,
     kind, step_index, profile, activity, weight, effort,
@@ -34,6 +83,11 @@ def search_plane(
     forward4, forward8, forward16, forward32,
     codewords, pair_weights, coded_weights,
     split_costs, mode_costs, direction_costs, mode_norms, coded_costs, pair_costs, lut,
+    borders, predictions, detail, work, originals, residual, floats, transformed,
+    restored, coefficients, trial_symbols, trial_values,
+    best_prediction, best_symbols, best_values, best,
+    bits, scores, listed, f, factors, histogram, steps, inverse_steps,
+    ys, xs, child, heir, whole, parts, budget, limit,
 ):  # fmt: skip
     """Decide a plane; fill `plane`, `cells`, `symbols` and `values` (see `stream.code_plane`).
 
@@ -47,42 +101,17 @@ def search_plane(
     effort : int
         1 to 9.
 
-    The rest is model (see `model.Tables`).
+    The rest is model (see `model.Tables`) and scratch (`scratch`).
     """
     height, width = original.shape
     smallest = 2 if kind == LUMA or effort >= 7 else 3
     if effort <= 2:
         smallest += 1
-    candidates = 1 if effort <= 2 else (2 if effort <= 5 else (3 if effort <= 7 else 5))
-    borders = new_borders()
-    predictions = np.zeros((MODES + 1, 1024), np.int16)
-    detail = np.zeros(1024, np.int32)
-    work = np.zeros(1280, np.int32)
-    originals = np.zeros((2, 1024), np.int16)  # upright, transposed
-    residual = np.zeros((1, 1024), np.float32)
-    floats = np.zeros((1, 768), np.float32)
-    transformed = np.zeros((1, 256), np.float32)
-    restored = np.zeros(1024, np.int32)
-    coefficients = np.zeros(256, np.int32)
-    trial_symbols = np.zeros(128, np.int16)
-    trial_values = np.zeros(256, np.int32)
-    best_prediction = np.zeros((6, 1024), np.int16)
-    best_symbols = np.zeros((6, 128), np.int16)
-    best_values = np.zeros((6, 256), np.int32)
-    best = np.zeros((6, 2), np.int64)  # mode, coded pairs
-    bits = np.zeros(MODE_COUNT, np.float64)
-    scores = np.zeros(MODE_COUNT, np.float64)
-    listed = np.zeros(24, np.int64)
-    f = np.zeros(FEATURES, np.int64)
-    factors = np.zeros(2, np.int64)
-    histogram = np.zeros(40, np.int64)
-    steps = np.zeros((6, 256), np.int64)
-    inverse_steps = np.zeros((6, 256), np.float32)
-    # The tree: position, costs and state of each level, by log2 of the size.
-    ys, xs, child = np.zeros(6, np.int64), np.zeros(6, np.int64), np.zeros(6, np.int64)
-    whole, parts = np.zeros(6), np.zeros(6)
-    budget, limit = np.zeros(6), np.zeros(6)
-    heir = np.full(7, -1, np.int64)  # best direction, a start for the level below
+    candidates = 1 if effort <= 2 else (2 if effort <= 4 else (3 if effort <= 7 else 5))
+    contentment = 0.03 if effort == 1 else 0.0  # cost a sample that needs no smaller blocks
+    # The variance, in squared steps, above which a large block is not tried.
+    busiest = (1e9, 1e9, 1e9, 1e9, 48.0 if effort == 1 else 1e9, 6.0)
+    heir[6] = -1
     index = -1
     total = 0.0
     for unit_y in range(0, height, UNIT):
@@ -97,7 +126,7 @@ def search_plane(
                         inverse_steps[s, k] = np.float32(16.0 / steps[s, k])
             step = steps[5, 15]
             delta = step / 16.0
-            size = 5
+            size = np.int64(5)
             ys[5], xs[5], budget[5] = unit_y, unit_x, NEVER
             entering = True
             result = 0.0
@@ -105,20 +134,8 @@ def search_plane(
                 settle = False  # code the level as one block
                 if entering:
                     y, x, n = ys[size], xs[size], 1 << size
-                    for i in range(n):
-                        for j in range(n):
-                            sample = original[U(y + i), U(x + j)]
-                            originals[0, U(i * n + j)] = sample
-                            originals[1, U(j * n + i)] = sample
-                    possible = True
-                    if size == 5:
-                        mean = square = np.int64(0)
-                        for i in range(n * n):
-                            value = np.int64(originals[0, U(i)])
-                            mean += value
-                            square += value * value
-                        variance = (square - mean * mean / 1024.0) / 1024.0
-                        possible = variance <= 6.0 * delta * delta
+                    variance = _take(original, y, x, n, originals)
+                    possible = size == smallest or variance <= busiest[size] * delta * delta
                     smaller = split_context(cells, y, x, size)
                     cost = NEVER
                     best[size, 1] = 0
@@ -147,7 +164,11 @@ def search_plane(
                     whole[size] = cost
                     if size == smallest or (
                         possible
-                        and (cost < _SPLIT_COST or (best[size, 1] == 0 and cost < 0.02 * n * n))
+                        and (
+                            cost < _SPLIT_COST
+                            or (best[size, 1] == 0 and cost < 0.02 * n * n)
+                            or cost < contentment * n * n
+                        )
                     ):
                         settle = True
                     else:

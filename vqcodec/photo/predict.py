@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.jit import njit
 from vqcodec.photo.kernel import kernel
 from vqcodec.photo.planes import MIDDLE, TOP
 
@@ -44,13 +43,12 @@ _SMOOTH_BEYOND = np.array([0, 0, 100, 7, 1, 0], np.int64)  # by log2 of the size
 BORDER = 4  # decoded samples on either side that the colour factors are fitted to
 FACTOR_BITS = 8
 # Rows of the borders: three planes' references, the same smoothed, and a line of scratch.
-SMOOTHED, LINE, ROWS = 3, 6, 7
+SMOOTHED, LINE, BORDER_ROWS, BORDER_LENGTH = 3, 6, 7, 160
 
 
-@njit
-def new_borders():
+def new_borders() -> np.ndarray:
     """Return room for the references of a block."""
-    return np.zeros((ROWS, 160), np.int32)
+    return np.zeros((BORDER_ROWS, BORDER_LENGTH), np.int32)
 
 
 @kernel("b1(i8)")

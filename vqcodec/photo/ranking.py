@@ -99,7 +99,7 @@ def rank_modes(
                 if effort < 7:
                     listed[2], listed[3] = 35, 36
                     listed[4], listed[5], listed[6] = colour_mode, 37, 38
-                    count = 7
+                    count = 5 if effort == 1 else 7
             elif inherited >= 0:
                 listed[5] = inherited
                 count = 6
@@ -111,7 +111,7 @@ def rank_modes(
                 listed[5], listed[6], listed[7] = 10, 26, 18
                 count = 8
         else:
-            if kind != LUMA and effort < 8:
+            if (kind != LUMA and effort < 8) or (effort == 1 and phase == 2):
                 return
             best = -1
             for mode in range(2, PLAIN_MODES):

@@ -35,7 +35,7 @@ WEIGHT_BITS = 10
 U = np.uint64
 
 
-@kernel
+@kernel("void(i2[:,::1],i8,i2[:,::1])")
 def _gather_rows(plane, y, near):
     """Copy 8 rows and three on either side; the border of the plane repeats."""
     height, width = plane.shape
@@ -48,7 +48,7 @@ def _gather_rows(plane, y, near):
             near[U(i), j + U(_REACH)] = plane[U(row), j]
 
 
-@kernel
+@kernel("void(i2[:,::1],i4[:,::1])")
 def _add_differences(near, sums):
     """Sum the second differences of every other row: down, across and both diagonals."""
     for j in range(U(sums.shape[1])):
@@ -68,7 +68,7 @@ def _add_differences(near, sums):
             sums[3, j] += np.int32(abs(d))
 
 
-@kernel
+@kernel("i8(i4[:,::1],i8,i8,i8)")
 def _block_class(sums, x, step, size):
     """Class of a block by its second differences."""
     down = across = falling = rising = 0
@@ -98,8 +98,23 @@ def _block_class(sums, x, step, size):
     return (activity * DIRECTIONS + direction) * SIZES + (1 if size >= 4 else 0)
 
 
-@njit
-def restore_plane(plane, cells, unit_offsets, step_index, weights, out):
+def scratch(width: int) -> tuple[np.ndarray, ...]:
+    """Return the working arrays of `restore_plane`."""
+    return (
+        np.zeros((_ROWS, width + 2 * _REACH), np.int16),  # near: eight rows and their surroundings
+        np.zeros((4, width), np.int32),  # sums of differences
+        np.zeros((8, width), np.int32),  # total
+        np.zeros((2, width), np.int32),  # filters: fine and coarse weight of a pair of taps
+        np.zeros((2, width), np.int16),  # limits
+        np.zeros((2, width), np.int64),  # places: bin and class of the filter of each block
+    )
+
+
+@kernel
+def restore_plane(
+    plane, cells, unit_offsets, step_index, weights, out,
+    near, sums, total, filters, limits, places,
+):  # fmt: skip
     """Filter a plane into `out`.
 
     Parameters
@@ -111,12 +126,6 @@ def restore_plane(plane, cells, unit_offsets, step_index, weights, out):
     weights : (bins, classes, taps) int32, in 1/1024
     """
     height, width = plane.shape
-    near = np.zeros((_ROWS, width + 2 * _REACH), np.int16)
-    sums = np.zeros((4, width), np.int32)
-    total = np.zeros((8, width), np.int32)
-    filters = np.zeros((2, width), np.int32)  # of a pair of taps: fine, coarse
-    limits = np.zeros((2, width), np.int16)
-    places = np.zeros((2, width), np.int64)  # of the filter of each block: bin, class
     for y in range(0, height, 8):
         _gather_rows(plane, y, near)
         _add_differences(near, sums)
@@ -138,7 +147,7 @@ def restore_plane(plane, cells, unit_offsets, step_index, weights, out):
                 out[U(y + i), j] = min(np.int32(TOP), max(np.int32(0), value))
 
 
-@kernel
+@kernel("void(i2[:,::1],i2[:,::1],i8[:,::1],i4[:,:,::1],i4[:,::1],i4[:,::1])")
 def _filter_rows(near, limits, places, weights, filters, total):
     """Sum the taps of 8 rows, pair by pair of opposite neighbours, along the rows."""
     width = total.shape[1]
@@ -189,7 +198,7 @@ def accumulate(original, plane, cells, step_index, squares, products):
                         b = near[i - _DOWN[pair], j - _ACROSS[pair]] - here
                         f[2 * pair] = min(low, max(-low, a)) + min(low, max(-low, b))
                         f[2 * pair + 1] = min(high, max(-high, a)) + min(high, max(-high, b))
-                    gap = np.float64(original[y + i - _REACH, x + j - _REACH]) - here
+                    gap = np.float64(original[y + i - _REACH, j - _REACH]) - here
                     for m in range(TAPS):
                         products[bin, group, m] += f[m] * gap
                         for n in range(m + 1):

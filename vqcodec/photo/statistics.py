@@ -22,12 +22,13 @@ from vqcodec.photo.contexts import (
 )
 from vqcodec.photo.elements import neighbour_modes, split_context
 from vqcodec.photo.predict import (
+    BORDER_LENGTH,
+    BORDER_ROWS,
     MODES,
     border_direction,
     fit_factors,
     gather_references,
     is_horizontal,
-    new_borders,
     predict_block,
 )
 from vqcodec.photo.quantizer import STEP
@@ -50,7 +51,7 @@ def gather(
     every block; `filled` how many of both there are.
     """
     height, width = plane.shape
-    borders = new_borders()
+    borders = np.zeros((BORDER_ROWS, BORDER_LENGTH), np.int32)
     prediction = np.zeros((2, 1024), np.int16)
     detail = np.zeros(1024, np.int32)
     residual = np.zeros((1, 1024), np.float32)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.jit import njit
 from vqcodec.photo.contexts import (
     CODED,
     FEATURES,
@@ -58,13 +57,31 @@ def _code_offset(coder, buffer, encoding, contexts, offsets, row, column):
     offsets[row, column] = node - UNIT_OFFSETS - 4
 
 
-@njit
+def scratch() -> tuple[np.ndarray, ...]:
+    """Return the working arrays of `code_plane`; one set for each thread."""
+    return (
+        new_borders(),
+        np.zeros((2, 1024), np.int16),  # prediction
+        np.zeros(1024, np.int32),  # detail
+        np.zeros(1024, np.int32),  # residual
+        np.zeros(256, np.int32),  # coefficients
+        np.zeros(1280, np.int32),  # work
+        np.zeros(FEATURES, np.int64),
+        np.zeros(2, np.int64),  # factors
+        np.zeros(40, np.int64),  # histogram
+        np.zeros((6, 256), np.int64),  # steps
+        np.zeros((16, 3), np.int64),  # stack
+    )
+
+
+@kernel
 def code_plane(
     coder, buffer, encoding, states, weights, offset_contexts,
     plane, cells, symbols, values, luma, luma_cells, first, first_cells, order, offsets,
     kind, step_index, code_offsets, profile,
     dense4, dense8, pair16, dct32, scans,
     codewords, tree, pair_weights, coded_weights,
+    borders, prediction, detail, residual, coefficients, work, f, factors, histogram, steps, stack,
 ):  # fmt: skip
     """Encode or decode a plane whose sides are multiples of 32.
 
@@ -83,20 +100,9 @@ def code_plane(
     kind : int
         LUMA, ORANGE or GREEN.
 
-    Everything else is model (see `model.Tables`).
+    Everything else is model (see `model.Tables`) and scratch (`scratch`).
     """
     height, width = plane.shape
-    borders = new_borders()
-    prediction = np.zeros((2, 1024), np.int16)
-    detail = np.zeros(1024, np.int32)
-    residual = np.zeros(1024, np.int32)
-    coefficients = np.zeros(256, np.int32)
-    work = np.zeros(1280, np.int32)
-    f = np.zeros(FEATURES, np.int64)
-    factors = np.zeros(2, np.int64)
-    histogram = np.zeros(40, np.int64)
-    steps = np.zeros((6, 256), np.int64)
-    stack = np.zeros((16, 3), np.int64)
     index = -1
     for unit_y in range(0, height, UNIT):
         for unit_x in range(0, width, UNIT):

@@ -20,7 +20,8 @@ from vqcodec.photo.planes import MIDDLE
 from vqcodec.photo.predict import NO_MODE
 from vqcodec.photo.quantizer import STEPS, profile_offsets
 from vqcodec.photo.restore import restore_plane
-from vqcodec.photo.stream import UNIT, UNIT_OFFSETS, code_plane
+from vqcodec.photo.restore import scratch as restore_scratch
+from vqcodec.photo.stream import UNIT, UNIT_OFFSETS, code_plane, scratch
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,10 @@ def search_tile(
         Symbols and values of a plane are overwritten by those of the next.
     """
     # Imported here: its kernels are compiled when they are defined, and no decoder needs them.
+    from vqcodec.photo.partition import scratch as search_scratch
     from vqcodec.photo.partition import search_plane
 
+    working = search_scratch()
     state = TileState(*planes.shape)
     if offsets is not None and q.offsets:
         state.offsets[...] = offsets
@@ -138,7 +141,8 @@ def search_tile(
     for number, (kind, step) in enumerate(plane_layout(planes.shape[0], q)):
         search_plane(
             pad(planes[number], state.height, state.width), *state.arrays(number, kind),
-            kind, step, profile, activity, LAMBDA * dearness, effort, *tables.search(kind),
+            kind, step, profile, activity, LAMBDA * dearness, effort,
+            *tables.search(kind), *working,
         )  # fmt: skip
         yield state, number, kind, step
 
@@ -160,6 +164,7 @@ class TileCoder:
         self.state[: registers.size] = registers
         self.contexts = np.full(8 * UNIT_OFFSETS, FRESH, np.uint32)
         self.profile = profile_offsets(q.profile)
+        self.scratch = scratch()
 
     def code_plane(
         self, state: TileState, number: int, kind: int, step: int, priors: tuple[np.ndarray, ...]
@@ -168,7 +173,7 @@ class TileCoder:
         code_plane(
             self.state, self.buffer, self.encoding, *priors, self.contexts,
             *state.arrays(number, kind), kind, step, self.q.offsets and number == 0, self.profile,
-            *self.tables.coding(kind),
+            *self.tables.coding(kind), *self.scratch,
         )  # fmt: skip
 
     def code_flag(self, flag: bool) -> bool:
@@ -225,7 +230,7 @@ def _restored(state: TileState, number: int, kind: int, step: int, tables: Table
     filtered = np.empty_like(state.planes[number])
     restore_plane(
         state.planes[number], state.cells[number], state.offsets, step, tables.filters[kind],
-        filtered,
+        filtered, *restore_scratch(state.width),
     )  # fmt: skip
     return filtered
 

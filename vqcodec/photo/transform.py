@@ -27,6 +27,8 @@ _SHIFT = np.int32(BASIS_BITS + COEFFICIENT_BITS)
 _HALF = np.int32(1 << (BASIS_BITS + COEFFICIENT_BITS - 1))
 COEFFICIENTS = np.array([0, 0, 16, 64, 256, 256], np.int64)  # by log2 of the size
 KEPT = 16  # frequencies a side that 32 x 32 keeps
+# Typed, as a plain number would have numba compile `_multiply` for each value.
+_ZERO, _ONE, _KEPT = np.int64(0), np.int64(1), np.int64(KEPT)
 
 
 @kernel("i8(i8)")
@@ -67,27 +69,27 @@ def forward(residual, size, mode, dense4, dense8, pair16, dct32, scans, work, ou
     (frequency, line), the second (column, frequency). `work` is (1, 768).
     """
     kind = transform_class(mode)
-    if size == 2:
-        _multiply(residual, 0, 1, 16, dense4, kind, 16, out, 0)
-        return 16
-    if size == 3:
-        _multiply(residual, 0, 1, 64, dense8, kind, 64, out, 0)
-        return 64
+    n = _ONE << size
+    if size <= 3:
+        dense = dense4 if size == 2 else dense8
+        _multiply(residual, _ZERO, _ONE, n * n, dense, kind, n * n, out, _ZERO)
+        return n * n
+    second = _ZERO + 512
     if size == 4:
-        _multiply(residual, 0, 16, 16, pair16, 2 * kind + 1, KEPT, work, 0)
-        _multiply(pair16, 2 * kind, KEPT, 16, work, 0, KEPT, work, 512)
+        _multiply(residual, _ZERO, n, n, pair16, 2 * kind + 1, _KEPT, work, _ZERO)
+        _multiply(pair16, 2 * kind, _KEPT, n, work, _ZERO, _KEPT, work, second)
     else:
-        kind = CLASSES
-        _multiply(residual, 0, 32, 32, dct32, 1, KEPT, work, 0)
-        _multiply(dct32, 0, KEPT, 32, work, 0, KEPT, work, 512)
+        kind = _ZERO + CLASSES
+        _multiply(residual, _ZERO, n, n, dct32, _ONE, _KEPT, work, _ZERO)
+        _multiply(dct32, _ZERO, _KEPT, n, work, _ZERO, _KEPT, work, second)
     for k in range(256):
         out[0, U(k)] = work[0, U(512 + scans[kind, U(k)])]
     return 256
 
 
-@kernel("void(i4[::1],i8,i8,i4[:,:,::1],i8,i4[:,:,::1],i8,i4[:,::1],i8,i4[::1],i4[::1])")
-def _separable_inverse(values, count, n, rows, row, columns, column, scans, scan, work, out):
-    """``rows[row].T @ values @ columns[column]``, skipping zeros; `work` holds 768 values."""
+@kernel("void(i4[::1],i8,i8,i4[:,:,::1],i8,i8,i4[:,::1],i8,i4[::1],i4[::1])")
+def _separable_inverse(values, count, n, table, row, column, scans, scan, work, out):
+    """``table[row].T @ values @ table[column]``, skipping zeros; `work` holds 768 values."""
     for k in range(256):
         work[U(k)] = 0
     top = 0
@@ -105,7 +107,7 @@ def _separable_inverse(values, count, n, rows, row, columns, column, scans, scan
             value = np.int32(work[U(u * 16 + v)])
             if value != 0:
                 for j in range(n):
-                    work[U(base + j)] += np.int32(value * columns[column, U(v), U(j)])
+                    work[U(base + j)] += np.int32(value * table[column, U(v), U(j)])
         for j in range(n):
             work[U(base + j)] >>= np.int32(BASIS_BITS)
     for i in range(n):
@@ -113,7 +115,7 @@ def _separable_inverse(values, count, n, rows, row, columns, column, scans, scan
         for j in range(n):
             out[U(base + j)] = _HALF
         for u in range(top + 1):
-            weight = np.int32(rows[row, U(u), U(i)])
+            weight = np.int32(table[row, U(u), U(i)])
             start = 256 + u * n
             for j in range(n):
                 out[U(base + j)] += np.int32(weight * work[U(start + j)])
@@ -132,25 +134,22 @@ def inverse(values, count, size, mode, dense4, dense8, pair16, dct32, scans, wor
     (class, 256) with that of 32 x 32 last; all int32.
     """
     kind = transform_class(mode)
-    if size == 5:
-        _separable_inverse(values, count, 32, dct32, 0, dct32, 0, scans, CLASSES, work, out)
-        return
-    if size == 4:
+    if size >= 4:
+        table = dct32 if size == 5 else pair16
+        rows, columns = (0, 0) if size == 5 else (2 * kind, 2 * kind + 1)
+        scan = CLASSES if size == 5 else kind
         _separable_inverse(
-            values, count, 16, pair16, 2 * kind, pair16, 2 * kind + 1, scans, kind, work, out
-        )
+            values, count, 1 << size, table, rows, columns, scans, scan, work, out
+        )  # fmt: skip
         return
     n = 1 << (2 * size)
-    for q in range(n):
-        out[U(q)] = _HALF
+    basis = dense4 if size == 2 else dense8
+    for q in range(U(n)):
+        out[q] = _HALF
     for k in range(count):
         value = np.int32(values[U(k)])
         if value != 0:
-            if size == 2:
-                for q in range(n):
-                    out[U(q)] += np.int32(value * dense4[kind, U(k), U(q)])
-            else:
-                for q in range(n):
-                    out[U(q)] += np.int32(value * dense8[kind, U(k), U(q)])
-    for q in range(n):
-        out[U(q)] >>= _SHIFT
+            for q in range(U(n)):
+                out[q] += np.int32(value * basis[kind, U(k), q])
+    for q in range(U(n)):
+        out[q] >>= _SHIFT
