@@ -21,7 +21,7 @@ _FIRST_GUESS = 92
 _TOLERANCE = 0.02
 _STEPS_PER_E = 34.0  # steps that divide the size by e
 _STEPS_PER_DB = 4.0
-_REFINEMENTS = 6
+_REFINEMENTS = 8
 
 
 def search(job: Job, options: Options, overhead: int) -> Coded:
@@ -52,11 +52,15 @@ def search(job: Job, options: Options, overhead: int) -> Coded:
     low, high, coarse = _bracket(job.run, excess, _STEPS_PER_E)
     if coarse is None or excess(coarse) > (_TOLERANCE if options.size is None else 0):
         raise TargetError(f"the image does not fit into {math.floor(wanted)} bytes")
+
+    def miss(coded: Coded) -> float:
+        return abs(excess(coded)) if options.size is None or excess(coded) <= 0 else math.inf
+
     # Between two steps, the finer one with a dearer bit comes nearer.
     best = coarse
     least, most = 1.0, 1.6
     for _ in range(_REFINEMENTS):
-        if low is None or excess(best) > -_TOLERANCE / 2:
+        if low is None or miss(best) < _TOLERANCE / 2:
             break
         factor = (least + most) / 2
         trial = job.run(high - 1, factor)
@@ -64,8 +68,7 @@ def search(job: Job, options: Options, overhead: int) -> Coded:
             least = factor
         else:
             most = factor
-            if excess(trial) > excess(best):
-                best = trial
+        best = min(best, trial, key=miss)
     return best
 
 
