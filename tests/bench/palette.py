@@ -1,6 +1,6 @@
 """Palettes against libimagequant (pngquant), Pillow and scikit-learn.
 
-    python -m tests.bench.palette [--part PART] [--colors K] [--images N]
+    python -m tests.bench.palette [--part PART] [--colors K] [--images N] [--quick]
 
 Prints Markdown tables; the parts are plain, dithered, graphics, large and process. The
 pictures come from the corpus folder: the environment variable VQCODEC_CORPUS, or
@@ -345,7 +345,10 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--images", type=int, default=99)
     parser.add_argument("--colors", type=int, action="append", help="instead of all")
+    parser.add_argument("--quick", action="store_true", help="leave out the slowest peers")
     arguments = parser.parse_args()
+    if arguments.quick:
+        del PLAIN["Pillow median cut + k-means"], PLAIN["scikit-learn mini-batch"]
     if arguments.colors:
         global COLORS
         COLORS = tuple(arguments.colors)
