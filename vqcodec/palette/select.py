@@ -25,7 +25,7 @@ from vqcodec.palette import lloyd, reduce
 BOXES = 128  # before the merges, at least; or twice the colours wanted
 FIRST_STEPS = 20
 SWAP_STEPS = 2
-FAILURES = 12  # fruitless rounds in a row that end the search
+FAILURES = 12  # fruitless rounds in a row that end the search, or as many as there are colours
 
 
 class Clusters:
@@ -195,7 +195,7 @@ def _swap(clusters: Clusters, rounds: int) -> None:
             pairs //= 2
         else:
             failures += 1
-            if failures >= FAILURES:
+            if failures >= min(FAILURES, count):
                 break
     clusters.labels = labels
     clusters.iterate(FIRST_STEPS, 1e-5)
