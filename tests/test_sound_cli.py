@@ -99,6 +99,20 @@ def test_the_audio_codec_is_the_default() -> None:
     assert "numba" not in _modules("info", "a.vqa")
 
 
+def test_low_bitrates_of_telephone_sounds_are_coded_as_speech() -> None:
+    time = np.arange(12000) / 8000
+    soundfile.write("v.wav", 0.3 * np.sin(900 * time) * np.sin(30 * time), 8000)
+    assert report("encode", "v.wav", "--bitrate", "6k")["codec"] == "speech"
+    found = report("info", "v.vqa")
+    assert (found["rate"], found["channels"], found["frames"]) == (8000, 1, 12000)
+    assert "numba" not in _modules("info", "v.vqa")
+    run("decode", "v.vqa", "-o", "w.wav")
+    assert soundfile.info("w.wav").frames == 12000
+    for wishes in (("--bitrate", "6k", "--model", "music"), ("--quality", "1")):
+        assert report("encode", "v.wav", *wishes, "--force")["codec"] == "audio"
+    assert "mono" in run("encode", "a.wav", "--kind", "speech", status=1).stderr
+
+
 def _modules(*arguments: str) -> str:
     code = (
         "import sys\nfrom vqcodec.cli import app\n"

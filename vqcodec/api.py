@@ -64,7 +64,7 @@ def encode(
         Hours of sound are for `vqcodec.audio.encode`, which keeps none of it in memory.
     target : path or binary file, optional
         Where to write the .vqi or .vqa file.
-    kind : {'auto', 'patch', 'photo', 'audio', 'frames'}
+    kind : {'auto', 'patch', 'photo', 'audio', 'speech', 'frames'}
         The codec. For images ``auto`` takes ``photo``, but ``patch`` for 16-bit
         images and where an option is given that only `patch` has (codewords,
         block, fixed_rate, ...); for sounds see `vqcodec.audio.encode`.
@@ -306,8 +306,8 @@ def train(
     sources : sequence of images or sounds, or of paths of such files and folders
     target : path or binary file, optional
         Where to write the .vqcb file.
-    kind : {'patch', 'photo', 'audio', 'frames'}
-        The last two are trained on sounds.
+    kind : {'patch', 'photo', 'audio', 'speech', 'frames'}
+        The last three are trained on sounds.
     progress : callable, optional
     limits : Limits
     provenance : str
@@ -329,9 +329,9 @@ def train(
     VQError
         As `encode`; `CodebookError` if the images do not suffice.
     """
-    if kind not in ("patch", "photo", "audio", "frames"):
+    if kind not in ("patch", "photo", "audio", "speech", "frames"):
         raise ParameterError(f"there is no training for kind {kind!r}")
-    sounds = kind in ("audio", "frames")
+    sounds = kind in ("audio", "speech", "frames")
     files = list(_expand(sources, sounds))
     if not files:
         raise MediaError(f"there is no {'sound' if sounds else 'image'} to train on")

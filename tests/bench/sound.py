@@ -1,12 +1,12 @@
 """Sound files: memory and time of hours of sound, and what the frames codec yields.
 
     python -m tests.bench.sound --frames
-    python -m tests.bench.sound [--hours 3] [--kinds frames audio] [--folder DIR]
+    python -m tests.bench.sound [--hours 3] [--rate 48000] [--channels 2] [--kinds ...]
 
-The first encodes speech and music by kind ``frames`` at several qualities.
-The second makes a stereo WAV file of noise and gliding tones at 48 kHz, encodes
-and decodes it in processes of their own, and prints the peak resident memory
-and the processor time of each. The files are deleted. Both print Markdown.
+The first encodes speech and music by kind ``frames`` at several qualities. The
+second makes a WAV file of noise and gliding tones, encodes and decodes it in
+processes of their own, and prints the peak resident memory and the processor
+time of each. The files are deleted. Both print Markdown.
 """
 
 from __future__ import annotations
@@ -26,28 +26,27 @@ import soundfile
 from tests.bench.corpus import corpus
 from vqcodec import audio, metrics
 
-RATE = 48000
 _BLOCK = 1 << 18
 _ROOT = Path(__file__).parent.parent.parent
 
 
-def make(path: Path, seconds: float) -> None:
+def make(path: Path, seconds: float, rate: int, channels: int) -> None:
     """Write noise, whose loudness and colour change, and tones that glide."""
     generator = np.random.default_rng(0)
-    with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16", format="WAV") as file:
+    with soundfile.SoundFile(path, "w", rate, channels, "PCM_16", format="WAV") as file:
         phase = 0.0
-        for start in range(0, round(seconds * RATE), _BLOCK):
-            t = start / RATE
-            noise = generator.standard_normal((_BLOCK, 2)) * (0.02 + 0.015 * np.sin(t / 7))
+        for start in range(0, round(seconds * rate), _BLOCK):
+            t = start / rate
+            noise = generator.standard_normal((_BLOCK, channels)) * (0.02 + 0.015 * np.sin(t / 7))
             smooth = (noise[1:] + noise[:-1]) / 2 if start // _BLOCK % 2 else noise[1:]
             angles = phase + 2 * np.pi * np.cumsum(
-                np.full(_BLOCK, (220 + 180 * np.sin(t / 3)) / RATE)
+                np.full(_BLOCK, (220 + 180 * np.sin(t / 3)) / rate)
             )
             phase = angles[-1]
             tones = 0.2 * np.sin(angles) + 0.1 * np.sin(3.01 * angles)
-            block = np.stack([tones, 0.7 * tones], 1)
+            block = np.outer(tones, 0.7 ** np.arange(channels))
             block[1:] += smooth
-            file.write(block[: round(seconds * RATE) - start].astype(np.float32))
+            file.write(block[: round(seconds * rate) - start].astype(np.float32))
 
 
 def run(*arguments: str, folder: Path) -> tuple[float, float, float]:
@@ -65,6 +64,8 @@ def run(*arguments: str, folder: Path) -> tuple[float, float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--hours", type=float, default=3.0)
+    parser.add_argument("--rate", type=int, default=48000)
+    parser.add_argument("--channels", type=int, default=2)
     parser.add_argument("--kinds", nargs="+", default=["frames", "audio"])
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--frames", action="store_true")
@@ -75,8 +76,8 @@ def main() -> None:
     seconds = options.hours * 3600
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        make(folder / "warm.wav", 20)
-        make(folder / "long.wav", seconds)
+        make(folder / "warm.wav", 20, options.rate, options.channels)
+        make(folder / "long.wav", seconds, options.rate, options.channels)
         print("| step | coded size | peak memory | times real time (CPU) |")
         print("|---|---|---|---|", flush=True)
         for kind in options.kinds:

@@ -54,13 +54,6 @@ _MODULES = {
 }
 
 
-# Where each header is described, without loading a kernel.
-_HEADERS = {
-    "frames": "vqcodec.frames.codec",
-    "audio": "vqcodec.audio.header",
-    "speech": "vqcodec.audio.speech.header",
-}
-
 Book = Codebook | Callable[[bytes], Codebook] | None
 
 
@@ -299,7 +292,7 @@ def check_of(samples: np.ndarray, start: int) -> int:
 def describe(opened: Container, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return what a sound file says of itself; nothing is decoded."""
     name, own = codec_of(opened.kind, opened.header)
-    values = dict(importlib.import_module(_HEADERS[name]).describe(own))
+    values = dict(_described(name)(own))
     frames = total_frames(opened.one("F"), values["channels"], limits)
     identity = wanted_codebook(opened)
     sizes = [entry.length for entry in opened.entries if entry.type == "S"]
@@ -313,3 +306,14 @@ def describe(opened: Container, limits: Limits = DEFAULT_LIMITS) -> dict[str, An
         "kbps": opened.size * 8 / seconds / 1000,
         "codebook": identity.hex() if identity else "embedded" if opened.has("B") else "shipped",
     }
+
+
+def _described(name: str) -> Callable[[bytes], dict[str, Any]]:
+    """Return what reads a codec's header without loading a kernel."""
+    if name == "frames":
+        from vqcodec.frames.codec import describe as describe_frames
+
+        return describe_frames
+    from vqcodec.audio import header
+
+    return header.describe if name == "audio" else header.describe_speech

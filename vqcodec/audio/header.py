@@ -9,6 +9,7 @@ from vqcodec.errors import FormatError
 
 RATES = (1000, 768000)
 CHANNELS = 8
+SPEECH_RATES = (8000, 8000, 16000)  # of the modes of the speech codec
 
 
 def frame_size(rate: int) -> int:
@@ -32,3 +33,11 @@ def describe(header: bytes) -> dict[str, Any]:
     if not RATES[0] <= rate <= RATES[1] or not 1 <= channels <= CHANNELS or count < 1:
         raise FormatError("the audio header holds an illegal value")
     return {"rate": rate, "channels": channels, "segment_frames": count * frame_size(rate)}
+
+
+def describe_speech(header: bytes) -> dict[str, Any]:
+    """Return the same of coded speech, whose frames are of 20 ms."""
+    if len(header) != 7 or header[1] >= len(SPEECH_RATES) or header[2] == 0:
+        raise FormatError("the header of coded speech is malformed")
+    rate = SPEECH_RATES[header[1]]
+    return {"rate": rate, "channels": 1, "segment_frames": header[2] * rate // 50}

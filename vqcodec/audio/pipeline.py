@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import io
 import os
@@ -118,7 +119,7 @@ def train(
     provenance: str,
     options: dict[str, Any],
 ) -> Codebook:
-    """Train a codebook of kind ``audio`` or ``frames`` on sounds.
+    """Train a codebook of kind ``audio``, ``speech`` or ``frames`` on sounds.
 
     Raises
     ------
@@ -129,6 +130,8 @@ def train(
         train_audio = importlib.import_module("vqcodec.audio.train").train
         book: Codebook = train_audio(files, progress=progress, provenance=provenance, **options)
         return book
+    if kind == "speech":
+        return _train_speech(files, options, progress, limits, provenance)
     from vqcodec.frames.train import train as train_frames
 
     wishes = make_options("frames", options)
@@ -147,3 +150,22 @@ def train(
         sounds(), wishes, 1.0, provenance=provenance,
         progress=streaming.part_of(progress, 0.5, 1.0),
     )  # fmt: skip
+
+
+def _train_speech(
+    files: Sequence[Any],
+    options: dict[str, Any],
+    progress: ProgressCallback | None,
+    limits: Limits,
+    provenance: str,
+) -> Codebook:
+    from vqcodec.audio.speech.train import TrainOptions
+    from vqcodec.audio.speech.train import train as train_speech
+
+    known = {field.name for field in dataclasses.fields(TrainOptions)}
+    for name in options:
+        if name not in known:
+            raise ParameterError(f"the training of speech codebooks has no option {name!r}")
+    sounds = ((sound.to_float(), sound.rate) for sound in (load_audio(f, limits) for f in files))
+    book = train_speech(sounds, TrainOptions(**options), progress)
+    return dataclasses.replace(book, provenance=provenance or book.provenance)

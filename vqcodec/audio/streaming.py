@@ -31,6 +31,9 @@ Source = Any
 Target = str | os.PathLike[str] | BinaryIO
 Moment = int | float
 _OVERTURE = 60  # seconds of a pipe that its own codebook is trained on
+# Where the options of each codec stand; up to which bitrate speech is better coded as such.
+_OPTIONS = {"audio": "audio", "speech": "audio.speech", "frames": "frames"}
+SPEECH_LIMITS = {8000: 12_000, 16000: 16_000}
 _ONLY_FRAMES = {"frame", "codewords", "gain_bits", "max_iter", "seed"}
 
 
@@ -95,9 +98,10 @@ def encode(
         A path appears when it is whole; until then the part that is done
         stands in a hidden file beside it, which ``decode --salvage`` can read
         if this process dies. A binary file gets the segments as they are done.
-    kind : {'auto', 'audio', 'frames'}
-        ``auto`` takes ``audio``; but what the codebook is for, if one is given,
-        and ``frames`` where an option is given that only it has.
+    kind : {'auto', 'audio', 'speech', 'frames'}
+        ``auto`` takes ``audio``; but what the codebook is for, if one is given;
+        ``frames`` where an option is given that only it has; and ``speech`` for
+        mono of 8 or 16 kHz at a low bitrate, unless `model` is ``music``.
     codebook : Codebook, optional
         An external codebook: the file then holds its hash only.
     strip : bool
@@ -120,21 +124,19 @@ def encode(
         or NaN among the samples), `CodebookError`, `CancelledError`.
     """
     kind = _kind_of(kind, codebook, options)
-    wishes = make_options(kind, options)
     with contextlib.ExitStack() as stack:
         sound = stack.enter_context(open_input_sound(source, limits))
+        codec = _codec_of(kind, sound, options)
+        wishes = make_options(_OPTIONS[codec], options)
         if sound.rate > MOST_RATE:
             raise ParameterError(f"{sound.name} has {sound.rate} Hz, more than {MOST_RATE}")
         blocks = sound.blocks()
         book, embed = codebook, False
-        if kind == "frames" and book is None:
+        if codec == "frames" and book is None:
             book, blocks = _own_codebook(sound, blocks, wishes, progress)
             embed = save_codebook is None
             if save_codebook is not None:
                 save_codebook(book)
-        codec = kind
-        if kind == "audio":
-            codec = _audio_codec(sound.rate, sound.channels, wishes, book)
         encoder = codec_module(codec).Encoder(sound.rate, sound.channels, wishes, book)
         path = isinstance(target, str | os.PathLike)
         file = stack.enter_context(atomic_file(target)) if path else target  # type: ignore[arg-type]
@@ -157,17 +159,15 @@ def encode(
 
 def _kind_of(kind: str, codebook: Codebook | None, options: dict[str, Any]) -> str:
     """Choose the kind: of the codebook, or of the options that only one has."""
-    if kind not in ("auto", "audio", "frames"):
+    if kind != "auto" and kind not in _OPTIONS:
         raise ParameterError(f"there is no sound codec {kind!r}")
     if codebook is not None:
-        if codebook.kind not in ("audio", "frames"):
+        if codebook.kind not in _OPTIONS:
             raise CodebookError(f"a codebook of kind {codebook.kind!r} cannot code a sound")
         if kind == "auto":
             kind = codebook.kind
         codebook.require(kind)
-    if kind == "auto":
-        kind = "frames" if _ONLY_FRAMES & set(options) else "audio"
-    return kind
+    return "frames" if kind == "auto" and _ONLY_FRAMES & set(options) else kind
 
 
 def _own_codebook(
@@ -196,9 +196,15 @@ def _own_codebook(
     return book, chain(overture, blocks)
 
 
-def _audio_codec(rate: int, channels: int, wishes: Any, book: Codebook | None) -> str:
+def _codec_of(kind: str, sound: SoundInput, options: dict[str, Any]) -> str:
     """Choose between the transform codec and the low-rate speech codec."""
-    return "audio"
+    limit = SPEECH_LIMITS.get(sound.rate, 0) if sound.channels == 1 else 0
+    bitrate = options.get("bitrate")
+    low = bitrate is not None and bitrate <= limit
+    if kind == "auto" and low and options.get("model", "auto") != "music":
+        options.pop("model", None)
+        return "speech"
+    return "audio" if kind == "auto" else kind
 
 
 # --- inverse ------------------------------------------------------------------

@@ -30,6 +30,7 @@ class Kind(enum.StrEnum):
     PATCH = "patch"
     PHOTO = "photo"
     AUDIO = "audio"
+    SPEECH = "speech"
     FRAMES = "frames"
 
 

@@ -54,7 +54,7 @@ def train(
     """
     options.use_threads(threads)
     console = Console(quiet, as_json)
-    known = names.SOUNDS if kind in ("audio", "frames") else names.IMAGES
+    known = names.SOUNDS if kind in ("audio", "speech", "frames") else names.IMAGES
     files = [name for name, _ in names.walk(sources, known, recursive=True)]
     if dry_run:
         return console.rehearse([names.Job(name, output) for name in files])
