@@ -19,7 +19,7 @@ import numpy as np
 
 from vqcodec import color
 from vqcodec.jit import njit
-from vqcodec.palette.mapping import sorted_neighbours
+from vqcodec.palette.mapping import Diffuser, Matcher, sorted_neighbours
 from vqcodec.palette.space import Space, to_points
 
 F = np.float32
@@ -31,7 +31,8 @@ REFITS = 2
 GRAIN = 4.0  # how fast the weight of single pixels grows with fewer colours
 RIDGE = 0.01
 BAND = 1 << 22  # pixels at a time: 65 bytes each
-STRIP = 64  # rows
+STRIP = 16  # rows
+STRENGTH = 0.75  # of the dithering to start from
 SWEEPS = (2, 1, 2)  # before the first refit, between two, after the last
 MARGIN = 2  # pixels around a change that are looked at again
 _FORM = (color.OKLAB_OF_LMS.T @ color.OKLAB_OF_LMS).astype(np.float32)
@@ -295,6 +296,8 @@ def optimize(
             np.ascontiguousarray(image[rows]), rgba, indices[rows], (0, len(rows)), fidelity,
             refits, fixed,
         )  # fmt: skip
+        # Entries may have moved far: what was dithered with the old ones is a bad start.
+        indices = Diffuser(Matcher(rgba, Space.OKLAB), STRENGTH)(image)
     step = max(1, BAND // width)
     for top in range(0, height, step):  # then band by band, each seeing the edges of its neighbours
         first, last = max(0, top - RADIUS), min(height, top + step + RADIUS)
