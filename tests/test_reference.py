@@ -17,6 +17,9 @@ from vqcodec.codebook import Codebook
 FOLDER = make.FOLDER
 IMAGES = [name for name in make.known() if re.match(r"(patch|palette)-.*\.vqi", name)]
 FRAMES = [name for name in make.known() if re.match(r"frames-.*\.vqa", name)]
+# A plane takes the plain interpreter a second: three files that have everything between them.
+PHOTOS = ["photo-gray-alpha.vqi", "photo-alpha.vqi", "photo-fine.vqi"]
+SHIPPED = Path(vqcodec.__file__).parent / "models" / "photo.vqcb"
 BOOKS = [name for name in make.known() if name.endswith(".vqcb")]
 
 
@@ -44,6 +47,15 @@ def test_frames_decode_alike(name):
     codebook = Codebook.load(FOLDER / "frames.vqcb") if "external" in name else None
     expected = vqcodec.decode((FOLDER / name).read_bytes(), codebook=codebook).samples
     np.testing.assert_array_equal(decoded(name), np.rint(expected * 32768))
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_photos_decode_alike(name):
+    from tests.reference import photo
+
+    data = (FOLDER / name).read_bytes()
+    found = photo.decode(data, container.read_book(SHIPPED.read_bytes()))
+    np.testing.assert_array_equal(found, vqcodec.decode(data).samples)
 
 
 @pytest.mark.parametrize("name", BOOKS)
