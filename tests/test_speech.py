@@ -1,4 +1,4 @@
-"""The low-rate speech codec: what goes in comes out, at the rate asked for, or an error says why."""
+"""The low-rate speech codec: sound comes back at the rate asked for, or an error says why."""
 
 from __future__ import annotations
 
@@ -142,8 +142,9 @@ def test_what_is_not_speech_is_refused() -> None:
 
 def test_damaged_headers() -> None:
     header = Encoder(8000, 1).header
-    for bad in (b"", header[:-1], header + b"\0", b"\xff" + header[1:], header[:1] + b"\x09" + header[2:],
-                header[:2] + b"\0" + header[3:], header[:3] + b"\0\0\0\0"):  # fmt: skip
+    bad_mode, no_frames = header[:1] + b"\x09" + header[2:], header[:2] + b"\0" + header[3:]
+    other_book, short, long = header[:3] + bytes(4), header[:-1], header + b"\0"
+    for bad in (b"", short, long, b"\xff" + header[1:], bad_mode, no_frames, other_book):
         with pytest.raises(FormatError):
             Decoder(bad)
     with pytest.raises(CodebookError):

@@ -32,13 +32,15 @@ def unpack(data: bytes, tables: Tables, count: int) -> tuple[np.ndarray, np.ndar
 
 def fresh_memory(tables: Tables) -> np.ndarray:
     """Return the memory of the filters after silence."""
-    return np.zeros(tables.mode.order)
+    memory = np.zeros(2 * tables.mode.order + 1)
+    memory[-1] = 1.0
+    return memory
 
 
 def synthesize(
     frames: np.ndarray, parts: np.ndarray, pulses: np.ndarray, memory: np.ndarray, tables: Tables
 ) -> np.ndarray:
-    """Return the samples of a segment, full scale 32768; `memory` (p) is updated."""
+    """Return the samples of a segment, full scale 32768; `memory` is updated."""
     mode = tables.mode
     lsf = np.zeros((len(frames), mode.order))
     envelopes.decode(
@@ -51,6 +53,7 @@ def synthesize(
         tables.adaptive, excitation,
     )  # fmt: skip
     speech = np.zeros(len(frames) * mode.frame)
-    synthesis.filter_through(lsf, lsf[0], mode.subframes, excitation, memory, speech)
-    memory[:] = speech[: -mode.order - 1 : -1]
-    return speech
+    output = np.zeros_like(speech)
+    near, far = mode.post
+    synthesis.filter_through(lsf, mode.subframes, excitation, near, far, memory, speech, output)
+    return output

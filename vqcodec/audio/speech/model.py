@@ -36,12 +36,15 @@ class Mode:
         Of the linear prediction.
     frame, subframes : int
         Samples in a frame, and into how many subframes it falls.
+    post : (float, float)
+        Bandwidth factors of the decoder's post-filter; equal ones do nothing.
     """
 
     rate: int
     order: int
     frame: int
     subframes: int
+    post: tuple[float, float] = (0.0, 0.0)
 
     @property
     def length(self) -> int:
@@ -51,7 +54,7 @@ class Mode:
 
 MODES = (
     Mode(8000, 10, 160, 4),
-    Mode(8000, 10, 160, 2),
+    Mode(8000, 10, 160, 2, (0.65, 0.75)),
     Mode(16000, 16, 320, 4),
 )
 

@@ -33,7 +33,7 @@ from vqcodec.audio.speech.syntax import (
     gain_context,
     step_context,
 )
-from vqcodec.audio.speech.synthesis import PAST, SHARPEST, blend, level_of, sharpen
+from vqcodec.audio.speech.synthesis import PAST, SHARPEST, blend, level_of, sharpen, widen
 from vqcodec.jit import njit
 
 if TYPE_CHECKING:
@@ -56,15 +56,6 @@ def predictors(lsf, before, subframes, result):
         share = (s % subframes + 1) / subframes
         blend(before if f == 0 else lsf[f - 1], lsf[f], share, mixed)
         lsf_to_lpc(mixed, result[s], work)
-
-
-@njit
-def widen(a, factor, result):
-    """Set `result` to A(z / factor)."""
-    power = 1.0
-    for i in range(a.shape[0]):
-        result[i] = a[i] * power
-        power *= factor
 
 
 @njit

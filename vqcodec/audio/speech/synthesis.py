@@ -85,24 +85,61 @@ def excite(frames, parts, pulses, lags, filters, both, fixed, adaptive, excitati
 
 
 @njit
-def filter_through(lsf, before, subframes, excitation, memory, speech):
-    """Set `speech` (samples) to `excitation` (PAST + samples) through 1/A(z).
+def filter_through(lsf, subframes, excitation, near, far, memory, speech, output):
+    """Set `speech` to `excitation` (PAST + samples) through 1/A(z), `output` to it post-filtered.
 
-    `before` is the envelope of the frame before, `memory` (p) the last output, newest first.
+    The post-filter A(z/near) / A(z/far) deepens the valleys between formants (Chen and
+    Gersho 1995) and keeps the energy. `memory` holds the last p samples of `speech`,
+    the last p of the post-filter, newest first, and its gain.
     """
     order = lsf.shape[1]
     length = speech.shape[0] // (lsf.shape[0] * subframes)
     mixed = np.zeros(order)
     a = np.zeros(order + 1)
+    top = np.zeros(order + 1)
+    bottom = np.zeros(order + 1)
     work = np.zeros((2, order + 3))
-    for f in range(lsf.shape[0]):
-        for s in range(subframes):
-            blend(before if f == 0 else lsf[f - 1], lsf[f], (s + 1) / subframes, mixed)
-            lsf_to_lpc(mixed, a, work)
-            start = (f * subframes + s) * length
-            for n in range(start, start + length):
-                value = excitation[PAST + n]
-                for i in range(order):
-                    past = speech[n - 1 - i] if n - 1 - i >= 0 else memory[i - n]
-                    value -= a[i + 1] * past
-                speech[n] = value
+    spoken = memory[:order].copy()
+    polished = memory[order : 2 * order].copy()
+    gain = memory[2 * order]
+    for part in range(lsf.shape[0] * subframes):
+        f = part // subframes
+        blend(lsf[max(f - 1, 0)], lsf[f], (part % subframes + 1) / subframes, mixed)
+        lsf_to_lpc(mixed, a, work)
+        widen(a, near, top)
+        widen(a, far, bottom)
+        energy = 1.0
+        filtered = 1.0
+        start = part * length
+        for n in range(start, start + length):
+            value = excitation[PAST + n]
+            for i in range(order):
+                value -= a[i + 1] * spoken[i]
+            result = value
+            for i in range(order):
+                result += top[i + 1] * spoken[i] - bottom[i + 1] * polished[i]
+            for i in range(order - 1, 0, -1):
+                spoken[i] = spoken[i - 1]
+                polished[i] = polished[i - 1]
+            spoken[0] = value
+            polished[0] = result
+            speech[n] = value
+            output[n] = result
+            energy += value * value
+            filtered += result * result
+        target = math.sqrt(energy / filtered)
+        for n in range(length):
+            output[start + n] *= gain + (target - gain) * (n + 1) / length
+        gain = target
+    memory[:order] = spoken
+    memory[order : 2 * order] = polished
+    memory[2 * order] = gain
+
+
+@njit
+def widen(a, factor, result):
+    """Set `result` to A(z / factor)."""
+    power = 1.0
+    for i in range(a.shape[0]):
+        result[i] = a[i] * power
+        power *= factor
