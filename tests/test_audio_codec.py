@@ -76,3 +76,74 @@ def test_truncated_segments_are_refused():
     for size in (0, 1, 3, 4, 20, len(segments[0]) // 2, len(segments[0]) - 20):
         with pytest.raises(FormatError):
             decoder.decode(segments[0][:size])
+
+
+@pytest.mark.parametrize("kind", ["silence", "clipped", "constant", "click"])
+def test_odd_signals(kind):
+    sound = np.zeros((30000, 2), np.float32)
+    if kind == "clipped":
+        wave = np.sin(np.arange(30000) / 20)[:, None].astype(np.float32)
+        sound[:] = np.clip(3 * wave, -1, 1)
+    elif kind == "constant":
+        sound[:] = 0.25
+    elif kind == "click":
+        sound[12345] = 0.9
+    header, segments, frames = encode(sound, 44100, quality=8)
+    decoded = decode(header, segments, frames)
+    if kind == "silence":
+        assert not decoded.any()
+        assert sum(map(len, segments)) < 200
+    else:
+        assert snr(sound, decoded) > 12
+    if kind == "click":  # what is quantized does not spread far before it
+        assert abs(decoded[:11000]).max() < 0.02
+
+
+def test_same_bytes_and_samples_however_it_is_written():
+    sound = music(150000, 2, 22050)
+    header, whole, frames = encode(sound, 22050, piece=150000)
+    assert (header, whole, frames) == encode(sound, 22050, piece=777)
+    decoder = Decoder(header)
+    pieces = [decoder.decode(s, whole[i - 1] if i else None) for i, s in enumerate(whole)]
+    again = Decoder(header).decode(whole[1], whole[0])  # seeking
+    assert len(whole) > 1
+    assert np.array_equal(pieces[1], again)
+    lost = Decoder(header).decode(whole[1], None)
+    half = 2048 // 2
+    assert np.array_equal(lost[2 * half :], again[2 * half :])
+
+
+def test_better_quality_takes_more_bytes_and_errs_less():
+    sound = music(80000, 2, 48000)
+    sizes, errors = [], []
+    for quality in (1, 4, 7, 10):
+        header, segments, frames = encode(sound, 48000, quality=quality)
+        sizes.append(sum(map(len, segments)))
+        errors.append(-snr(sound, decode(header, segments, frames)))
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+
+
+@pytest.mark.parametrize("bitrate", [32000, 96000])
+def test_bitrate_is_met(bitrate):
+    sound = music(300000, 2, 48000) + music(300000, 2, 48000, seed=1)
+    _, segments, frames = encode(sound, 48000, bitrate=bitrate)
+    met = 8 * sum(map(len, segments)) * 48000 / frames
+    assert abs(met / bitrate - 1) < 0.03
+
+
+def test_damage_is_an_error_or_noise_but_never_a_crash():
+    header, segments, _ = encode(music(40000, 2, 16000), 16000)
+    generator = np.random.default_rng(5)
+    for _ in range(25):
+        damaged = bytearray(segments[0])
+        for _ in range(3):
+            damaged[generator.integers(len(damaged))] = generator.integers(256)
+        try:
+            decoded = Decoder(header).decode(bytes(damaged))
+        except FormatError:
+            continue
+        assert np.isfinite(decoded).all()
+    for bad in (b"", header[:3], b"\x00" + header, header + b"\x00"):
+        with pytest.raises(FormatError):
+            Decoder(bad)

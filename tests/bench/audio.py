@@ -1,6 +1,6 @@
 """The audio codec against MP3, Vorbis and Opus.
 
-    python -m tests.bench.audio [--part rates|listening|onsets|speed|ablation]
+    python -m tests.bench.audio [--part rates|listening|onsets|speed]
                                 [--fold ITEMS=CODEBOOK ...] [--items NAME ...]
 
 Prints Markdown tables. The music is that of the corpus folder: the environment
@@ -292,30 +292,8 @@ def _note(best: dict[str, list[float]], codec: str, encoding: float, decoding: f
     best[codec] = [min(held[0], encoding), min(held[1], decoding)]
 
 
-# --- (5) ablation -------------------------------------------------------------
-
-
-def ablation(sounds: dict[str, np.ndarray]) -> None:
-    from tests.bench.audio_ablation import variants
-
-    print("| left out | change of the rate at equal noise-to-mask ratio |\n|---|---|")
-    names = list(sounds)
-    for title, run in variants(FOLDS):
-        changes = []
-        for name in names:
-            curves = []
-            for coder in (ours, run):
-                curve = []
-                for quality in (1.5, 3.0, 4.5, 6.0):
-                    kilobits, decoded = coder(sounds[name], quality, name)
-                    curve.append((kilobits, noise_to_mask_ratio(sounds[name], decoded, RATE)))
-                curves.append(curve)
-            changes.append(_bd_rate(curves[0], curves[1]))
-        print(f"| {title} | {np.mean(changes):+.1f} % |", flush=True)
-
-
 PARTS = {
-    "rates": rates, "listening": listening, "onsets": onsets, "speed": speed, "ablation": ablation,
+    "rates": rates, "listening": listening, "onsets": onsets, "speed": speed,
 }  # fmt: skip
 
 

@@ -56,7 +56,12 @@ REPEATS = OFFSETS + 16  # 4
 ANGLES = REPEATS + 4  # 17 x 16
 NUMBERS = ANGLES + 17 * 16
 ESCAPES = NUMBERS + NUMBER_CONTEXTS  # one set of contexts for each fourth level
-PLAIN_STATES = ESCAPES + (LEVEL_COUNT // 4) * NUMBER_CONTEXTS
+EMPTY = ESCAPES + (LEVEL_COUNT // 4) * NUMBER_CONTEXTS  # 16 x 2 x 2
+PLAIN_STATES = EMPTY + 64
+
+# Bands weaker than this (quarter octaves of power above the squared step) say whether they are
+# empty before their vectors.
+EMPTY_BELOW = 8
 
 
 # --- logarithmic classes ---

@@ -6,7 +6,14 @@ from __future__ import annotations
 import numpy as np
 
 from vqcodec.audio.bands import BANDS, LEVELS, PREDICTORS, energy_features, predict_energy
-from vqcodec.audio.contexts import FEATURES, LEVEL_COUNT, PAD, vector_features, vector_level
+from vqcodec.audio.contexts import (
+    EMPTY_BELOW,
+    FEATURES,
+    LEVEL_COUNT,
+    PAD,
+    vector_features,
+    vector_level,
+)
 from vqcodec.audio.masking import INVERSE, STEP, power_of
 from vqcodec.audio.plan import Plan
 from vqcodec.audio.quantizer import ONE, VALUE_BITS, Lattice
@@ -69,7 +76,12 @@ def _count_vectors(
                 low, high = edges[level, band], edges[level, band + 1]
                 step = steps[block, channel, band]
                 ratio = 4 * energies[block, channel, band] - step
-                if energies[block, channel, band] == 0 or ratio < skip:
+                empty = energies[block, channel, band] == 0 or ratio < skip
+                if not empty and ratio < EMPTY_BELOW:
+                    empty = True
+                    for i in range((start + low) // d, (start + high) // d):
+                        empty = empty and symbols[channel, i] == 0
+                if empty:
                     for k in range(low, high):
                         current[PAD + k] = 0
                     running >>= 2

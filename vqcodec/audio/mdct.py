@@ -10,7 +10,6 @@ smaller of both blocks, its slope the power-complementary one of Vorbis.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -36,19 +35,32 @@ def unfold(x: np.ndarray, boundary: int, overlap: int) -> None:
     _rotate(x, boundary, overlap, -1)
 
 
-def _rotate(x: np.ndarray, boundary: int, overlap: int, direction: int) -> None:
+def _rotate(x: np.ndarray, boundary: int, overlap: int, direction: int, count: int = 1) -> None:
+    """Rotate the samples around `count` boundaries that are one overlap apart."""
     half = overlap // 2
     if half == 0:
         return
     cosine, sine = _slope(overlap)
-    right = x[:, boundary : boundary + half]
-    left = x[:, boundary - half : boundary][:, ::-1]
+    part = x[:, boundary - half : boundary - half + count * overlap].reshape(len(x), -1, overlap)
+    left, right = part[:, :, :half][:, :, ::-1], part[:, :, half:]
     if direction > 0:
         up, down = cosine * right + sine * left, cosine * left - sine * right
     else:
         up, down = cosine * right - sine * left, sine * right + cosine * left
-    x[:, boundary : boundary + half] = up
-    x[:, boundary - half : boundary] = down[:, ::-1]
+    part[:, :, half:] = up
+    part[:, :, :half] = down[:, :, ::-1]
+
+
+def _rotate_all(x: np.ndarray, boundaries: np.ndarray, overlaps: np.ndarray, way: int) -> None:
+    """Rotate around all boundaries, those of a run of equal blocks at once."""
+    first = 0
+    for i in range(1, len(overlaps) + 1):
+        if i < len(overlaps) and (
+            overlaps[i] == overlaps[first] == boundaries[i] - boundaries[i - 1]
+        ):
+            continue
+        _rotate(x, int(boundaries[first]), int(overlaps[first]), way, i - first)
+        first = i
 
 
 def forward(
@@ -72,10 +84,8 @@ def forward(
     sizes = np.asarray(sizes, np.int64)
     x = x.copy()
     around = np.concatenate([[before], sizes, [after]])
-    boundary = margin
-    for left, right in itertools.pairwise(around):
-        fold(x, boundary, int(min(left, right)))
-        boundary += int(right)
+    boundaries = margin + np.concatenate([[0], np.cumsum(sizes)])
+    _rotate_all(x, boundaries, np.minimum(around[:-1], around[1:]), 1)
     return _dct(x[:, margin : margin + int(sizes.sum())], sizes)
 
 
@@ -83,10 +93,7 @@ def inverse(coefficients: np.ndarray, sizes: Sequence[int] | np.ndarray) -> np.n
     """Undo `forward`, but for the rotations at the first and last boundary (`unfold`)."""
     sizes = np.asarray(sizes, np.int64)
     x = _dct(coefficients, sizes)
-    boundary = 0
-    for left, right in itertools.pairwise(sizes):
-        boundary += int(left)
-        unfold(x, boundary, int(min(left, right)))
+    _rotate_all(x, np.cumsum(sizes)[:-1], np.minimum(sizes[:-1], sizes[1:]), -1)
     return x
 
 

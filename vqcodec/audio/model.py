@@ -32,7 +32,7 @@ from vqcodec.errors import CodebookError
 FORMAT = 1
 # The numbers of the configuration with their ranges and first values.
 NUMBERS: dict[str, tuple[int, int, int]] = {
-    "gamma": (0, 256, 186),  # exponent of the masking, in 1/256
+    "gamma": (0, 256, 208),  # exponent of the masking, in 1/256
     "follow": (0, 256, 128),  # how far the masking is in proportion to the loudness of the block
     "tilt": (-64, 64, -8),  # finer steps above 8 bark, in 1/256 octave of power per bark
     "quiet": (-8192, 8192, -1280),  # added to the threshold of hearing, in 1/256 octave

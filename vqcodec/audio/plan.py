@@ -10,6 +10,9 @@ from vqcodec.audio.blocks import Knobs, block_levels, choose
 from vqcodec.audio.masking import OCTAVE, REFERENCE
 from vqcodec.audio.segment import Coder, Element, elements
 
+# Bands this far below the threshold of hearing are silent (1/256 octave); others have noise.
+_SILENCED = 6144
+
 
 class Plan:
     """The blocks, angles and energies of a segment, from which it is coded at any knob.
@@ -60,7 +63,7 @@ class Plan:
             part.levels[:-1] = levels
             measure(
                 spectrum, frame, part.blocks, part.levels, bands.edges, bands.counts,
-                bands.nearest, masks.floor, 1024, thresholds, gamma, stereo, part.angles,
+                bands.nearest, masks.floor, _SILENCED, thresholds, gamma, stereo, part.angles,
                 part.energies, coder.small[4, 0],
             )  # fmt: skip
             self.parts.append(part)

@@ -17,6 +17,9 @@ from vqcodec.audio.stereo import rotate_back
 
 # Step by index in 16-bit sample values, over the 1/64 in which values count.
 SCALE = (2.0 ** (np.arange(240) / 8) / 16 / 64).astype(np.float32)
+# Reach of uniform noise by energy, in 16-bit sample values over the 2**31 of the generator and
+# the 256 of the gain.
+LOUDNESS = (np.sqrt(3.0) * 2.0 ** (np.arange(64) / 2) / 16 / 256 / 2.0**31).astype(np.float32)
 _MULTIPLIER, _INCREMENT = np.uint32(1664525), np.uint32(1013904223)  # Knuth, Lewis
 _SEED = np.uint32(2654435761)
 
@@ -43,17 +46,14 @@ def fill_noise(x, values, low, high, energy, step, fill, most, seed):
             zeros += 1
     if zeros == 0 or energy == 0:
         return seed
-    rest = power_of(4 * energy - step) * (high - low) - spent
-    if rest <= 0:
-        return seed
-    power = rest // zeros
-    gain = fill[0]
-    if spent > 0:
-        power = min(power, most)
-        gain = fill[1]
-    # Uniform noise of this power reaches to the root of three times it.
-    root = np.float32(np.sqrt(np.float64(3 * power)))
-    reach = root * np.float32(gain) * scale * np.float32(1 / 64 / (1 << 31))
+    # Uniform noise of some power reaches to the root of three times it.
+    if spent == 0:
+        reach = LOUDNESS[energy] * np.float32(fill[0])
+    else:
+        rest = power_of(4 * energy - step) * (high - low) - spent
+        power = min(max(rest, 0) // zeros, most)
+        root = np.float32(np.sqrt(np.float64(3 * power)))
+        reach = root * np.float32(fill[1]) * scale * np.float32(1 / 64 / (1 << 31))
     for k in range(low, high):
         if values[k] == 0:
             seed = seed * _MULTIPLIER + _INCREMENT

@@ -13,13 +13,15 @@ import math
 import numpy as np
 
 from vqcodec.audio.bands import ENERGY_LIMIT
-from vqcodec.audio.contexts import PAD, vector_features, vector_level
+from vqcodec.audio.contexts import EMPTY_BELOW, PAD, vector_features, vector_level
 from vqcodec.audio.masking import INVERSE, STEP, derive_steps, power_of
 from vqcodec.audio.mixing import kernel
 from vqcodec.audio.quantizer import ESCAPE_LIMIT, VALUE_BITS
 from vqcodec.audio.reconstruct import SCALE
 from vqcodec.audio.stereo import COSINE, SINE, TURNS, rotate
 from vqcodec.audio.stream import _AMPLITUDE_LIMIT, resample
+
+_FLAG_BITS = np.float32(0.5)  # what announcing vectors costs more than announcing none
 
 
 @kernel("f8(f8,f8,f8,f8,f8)")
@@ -120,9 +122,11 @@ def measure(
         start += frame >> level
 
 
-@kernel("i8(f4[::1],i8,i8,f4,f4,f4[::1],i8[::1],i8,i8[:,::1],i4[::1],i8)")
+@kernel("Tuple((i8,f4))(f4[::1],i8,i8,f4,f4,f4[::1],i8[::1],i8,i8[:,::1],i4[::1],i8)")
 def choose_symbol(x, k, d, scale, lagrangian, costs, index, side, codewords, values, start):
-    """Choose the symbol of the vector at `x[k:]`, fill `values[start + k:]`, return both costs.
+    """Choose the symbol of the vector at `x[k:]`, fill `values[start + k:]`.
+
+    Returns it and what its cost gains over the zero vector without its bits.
 
     costs : (symbols,) float32, bits of each symbol without signs
     """
@@ -167,6 +171,7 @@ def choose_symbol(x, k, d, scale, lagrangian, costs, index, side, codewords, val
                 cost += (y - n) * (y - n)
                 bits += np.float32(1.5) + np.float32(1.6) * np.float32(math.log2(1 + n))
             if cost + lagrangian * bits < best:
+                best = cost + lagrangian * bits
                 symbol = escape
     for i in range(d):
         y = abs(x[k + i]) * scale
@@ -177,7 +182,7 @@ def choose_symbol(x, k, d, scale, lagrangian, costs, index, side, codewords, val
         else:
             value = codewords[symbol, i]
         values[start + k + i] = -value if x[k + i] < 0 else value
-    return symbol
+    return symbol, energy - best
 
 
 @kernel(
@@ -207,12 +212,15 @@ def quantise_channel(
         inverse = INVERSE[step]
         scale = np.float32(1 / 64) / SCALE[step]
         rest = power_of(ratio) * (high - low)
+        gains = np.float32(0)
+        outside = running
         for k in range(low, high, d):
             vector_features(f, current, before, older, other, k, d, inverse, rest // (high - k),
                             running)  # fmt: skip
             expected = vector_level(f, level_weights, level, second)
-            symbol = choose_symbol(x, k, d, scale, lagrangian, costs[expected], index, side,
+            symbol, gain = choose_symbol(x, k, d, scale, lagrangian, costs[expected], index, side,
                                    codewords, values, start)  # fmt: skip
+            gains += gain
             symbols[(start + k) // d] = symbol
             expectations[(start + k) // d] = expected
             mean = np.int64(0)
@@ -223,6 +231,15 @@ def quantise_channel(
                 current[PAD + k + i] = min(_AMPLITUDE_LIMIT, (magnitude * STEP[step]) >> VALUE_BITS)
             rest = max(rest, 0)
             running += ((min(mean // d, 32767) - running) * 77) >> 8
+        if ratio < EMPTY_BELOW and gains < lagrangian * _FLAG_BITS:
+            # Not worth its bits: an empty band is announced by one flag.
+            for k in range(low, high):
+                current[PAD + k] = 0
+                values[start + k] = 0
+            for k in range(low, high, d):
+                symbols[(start + k) // d] = 0
+                expectations[(start + k) // d] = -1
+            running = outside >> 2
     for k in range(edges[level, bands], edges[level, bands] + PAD):
         current[PAD + k] = 0
 

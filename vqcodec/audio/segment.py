@@ -86,7 +86,7 @@ class Coder:
         self.masks = masking.masking(self.bands, numbers["tilt"], numbers["quiet"])
         self.at = np.zeros(INPUTS, np.int64)
         self.features = np.zeros(FEATURES, np.int64)
-        self.small = np.zeros((6, 2, BANDS), np.int64)
+        self.small = np.zeros((7, 2, BANDS), np.int64)
         self._rows = [
             np.zeros((channels, 3, self.bands.frame + 2 * PAD), np.int64) for channels in (1, 2)
         ]

@@ -13,6 +13,8 @@ import numpy as np
 
 from vqcodec.audio.bands import BANDS, LEVELS, code_energies
 from vqcodec.audio.contexts import (
+    EMPTY,
+    EMPTY_BELOW,
     ENERGY_SETS,
     OFFSETS,
     PAD,
@@ -81,26 +83,39 @@ def resample(row, size, size_before):
 @kernel(
     "void(u8[::1],u1[::1],b1,u4[::1],u4[::1],i4[:,::1],i8,i8[::1],i8[::1],i8,i8,i8,i8[:,::1],"
     "i8[::1],i8[::1],i8,i8[:,:,::1],i8[::1],i8[::1],i8[::1],i8[:,::1],i8,i8[::1],i8[::1],"
-    "i8[::1],i8[::1],i2[::1],i4[::1],i8)"
+    "i8[::1],i8[::1],i2[::1],i4[::1],i8,i8[::1],i8[::1],i8[::1])"
 )
 def code_channel(
     state, buffer, encoding, states, plain, weights, limit, at, f, channel, level, bands, edges,
     energies, steps, skip, level_weights, left, right, ways, codewords, nodes,
-    current, before, older, other, symbols, values, start,
+    current, before, older, other, symbols, values, start, nearest, occupied, occupied_before,
 ):  # fmt: skip
     """Encode or decode the vectors of one channel of a block."""
     d = codewords.shape[1]
     second = 1 if channel > 0 else 0
     running = np.int64(0)
     last = second_last = np.int64(0)
+    lower = 1
     for band in range(bands):
         low, high = edges[level, band], edges[level, band + 1]
         step = steps[band]
         ratio = 4 * energies[band] - step
-        if energies[band] == 0 or ratio < skip:
+        empty = 1 if energies[band] == 0 or ratio < skip else 0
+        if not empty and ratio < EMPTY_BELOW:
+            empty = 1
+            for i in range((start + low) // d, (start + high) // d):
+                empty = 0 if symbols[i] != 0 else empty
+            row = min(15, max(0, (ratio + 24) >> 1)) * 2 + lower
+            place = EMPTY + row * 2 + occupied_before[nearest[band]]
+            empty = code_plain(state, buffer, encoding, plain, place, empty)
+        lower = 1 - empty
+        occupied[band] = lower
+        if empty:
             for k in range(low, high):
                 current[PAD + k] = 0
                 values[start + k] = 0
+            for i in range((start + low) // d, (start + high) // d):
+                symbols[i] = 0
             running >>= 2
             last = second_last = 0
             continue
@@ -154,7 +169,7 @@ def code_element(
     energies, steps : (blocks, channels, BANDS) int64
     symbols : (channels, n / d) int16; values : (channels, n) int32
     rows : (channels, 3, frame + 2 PAD) int64, amplitudes; zero at the start
-    small : (6, 2, BANDS) int64, work space
+    small : (7, 2, BANDS) int64, work space
 
     Returns
     -------
@@ -211,10 +226,13 @@ def code_element(
                 code_channel(
                     state, buffer, encoding, states, plain, weights, limit, at, f, channel, level,
                     bands, edges, energies[block, channel], steps[block, channel], skip,
-                    level_weights, left, right, ways, codewords, nodes, rows[channel, new], rows[channel, one],
+                    level_weights, left, right, ways, codewords, nodes, rows[channel, new],
+                    rows[channel, one],
                     rows[channel, two], other, symbols[channel], values[channel], start,
+                    nearest[level, level_before], small[5, channel], small[6, channel],
                 )  # fmt: skip
                 for band in range(BANDS):
+                    small[6, channel, band] = small[5, channel, band] if band < bands else 0
                     before[channel, band] = energies[block, channel, band] if band < bands else 0
                     angles_before[band] = angles[block, band] if band < bands else 0
             turn = (turn + 1) % 3

@@ -1,0 +1,149 @@
+"""Stages of the audio codec: transform, steps, stereo, symbols, training, options."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vqcodec.audio import mdct
+from vqcodec.audio.bands import BANDS, frame_size, layout
+from vqcodec.audio.options import Options
+from vqcodec.audio.quantizer import lattice, paths
+from vqcodec.errors import ParameterError
+
+
+@st.composite
+def partitions(draw):
+    """Block sizes of a tree over two frames of 256."""
+
+    def cut(size):
+        if size > 8 and draw(st.booleans()):
+            return cut(size // 2) + cut(size // 2)
+        return [size]
+
+    return cut(256) + cut(256)
+
+
+@settings(max_examples=60, deadline=None)
+@given(partitions(), st.sampled_from([0, 8, 64, 256]), st.sampled_from([0, 8, 256]))
+def test_mdct_is_inverted_and_keeps_energy(sizes, before, after):
+    generator = np.random.default_rng(len(sizes))
+    x = generator.normal(size=(2, 128 + 512 + 128)).astype(np.float32)
+    coefficients = mdct.forward(x, sizes, 128, before, after)
+    folded = x.copy()
+    mdct.fold(folded, 128, min(before, sizes[0]))
+    mdct.fold(folded, 640, min(after, sizes[-1]))
+    assert np.allclose(mdct.inverse(coefficients, sizes), folded[:, 128:640], atol=1e-5)
+    energy = np.square(folded[:, 128:640]).sum()
+    assert np.square(coefficients).sum() == pytest.approx(energy, rel=1e-5)
+
+
+@pytest.mark.parametrize("rate", [1000, 8000, 11025, 37800, 44100, 48000, 192000])
+def test_bands_cover_the_spectrum_in_vectors_of_four(rate):
+    bands = layout(rate)
+    assert 0.06 < frame_size(rate) / rate < 0.26
+    for level, count in enumerate(bands.counts):
+        edges = bands.edges[level, : count + 1]
+        assert 1 <= count <= BANDS
+        assert edges[0] == 0
+        assert edges[-1] <= bands.frame >> level
+        assert (np.diff(edges) > 0).all()
+        assert (edges % 4 == 0).all()
+
+
+@pytest.mark.parametrize("d", [1, 2, 4])
+def test_the_tree_leads_to_every_symbol(d):
+    symbols = lattice(d)
+    ways, depths = paths(symbols)
+    for symbol in range(symbols.escape + 1):
+        node = 1
+        for i in range(depths[symbol]):
+            node = (symbols.right if ways[symbol] >> i & 1 else symbols.left)[node]
+        assert node == -1 - symbol
+    assert depths[0] == 1
+
+
+def test_rotation_is_undone():
+    from vqcodec.audio.stereo import TURNS, rotate, rotate_back
+
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(2, 40)).astype(np.float32)
+    for angle in range(TURNS):
+        y = x.copy()
+        rotate(y, 4, 36, angle)
+        rotate_back(y, 4, 36, angle)
+        assert np.allclose(y, x, atol=1e-6)
+
+
+def test_steps_follow_the_knob_and_the_energies():
+    from vqcodec.audio.masking import derive_steps, masking
+
+    bands = layout(48000)
+    masks = masking(bands, 0, -20000)
+    law, scratch = np.array([192, 0]), np.zeros((2, BANDS), np.int64)
+    angles = np.zeros(BANDS, np.int64)
+
+    def steps(energies, knob):
+        result = np.zeros((1, BANDS), np.int64)
+        derive_steps(
+            energies, angles, 1, 0, bands.counts[0], bands.edges, knob, law, masks.up, masks.down,
+            masks.floor, masks.tilt, masks.width, scratch, result,
+        )  # fmt: skip
+        return result[0]
+
+    flat = np.full((1, BANDS), 20)
+    assert (np.abs(steps(flat, 512) - steps(flat, 0) - 8) <= 1).all()  # two octaves of power
+    loud = flat.copy()
+    loud[0, 10] = 32
+    raised = steps(loud, 0) - steps(flat, 0)
+    assert raised[10] > raised[11] > 0
+    assert raised[11] > raised[9]  # masking reaches upwards
+
+
+def test_options_are_checked():
+    for wrong in (
+        {"quality": 11},
+        {"bitrate": 10},
+        {"model": "x"},
+        {"quality": 5, "bitrate": 64000},
+    ):
+        with pytest.raises(ParameterError):
+            Options(**wrong)
+
+
+def test_training_is_reproducible_and_helps():
+    from vqcodec.audio.codec import Encoder
+    from vqcodec.audio.model import bootstrap, make_codebook
+    from vqcodec.audio.train import train
+
+    generator = np.random.default_rng(3)
+    t = np.arange(40000) / 8000
+    sound = np.sin(2 * np.pi * 200 * t * (1 + 0.01 * np.sin(t))) * np.exp(-(t % 0.4) * 5) * 0.4
+    sound = (sound + generator.normal(0, 0.01, len(t))).astype(np.float32)[:, None]
+    books = [
+        train([(sound, 8000)], seed=1, rounds=1, excerpts=4, prior_excerpts=6) for _ in range(2)
+    ]
+    assert books[0].identity == books[1].identity
+
+    def size(book):
+        encoder = Encoder(8000, 1, Options(quality=5), book)
+        return sum(map(len, encoder.write(sound) + encoder.finish()))
+
+    assert size(books[0]) < 0.98 * size(make_codebook(2, bootstrap(2)))
+
+
+def test_noise_to_mask_ratio():
+    from vqcodec.metrics.noise_to_mask import noise_to_mask_ratio
+
+    generator = np.random.default_rng(0)
+    t = np.arange(48000) / 48000
+    tone = 0.3 * np.sin(2 * np.pi * 1000 * t)
+    noise = 1e-3 * generator.normal(size=48000)
+    near = np.convolve(noise, np.cos(2 * np.pi * 1000 * t[:400]) / 200, "same")
+    far = np.convolve(noise, np.cos(2 * np.pi * 6000 * t[:400]) / 200, "same")
+    ratios = [noise_to_mask_ratio(tone, tone + error, 48000) for error in (near, far)]
+    assert ratios[0] < ratios[1]  # a tone masks what is near it
+    louder = noise_to_mask_ratio(tone, tone + 2 * far, 48000)
+    assert louder == pytest.approx(ratios[1] + 6.02, abs=1.0)
