@@ -94,7 +94,8 @@ def test_odd_signals(kind):
         assert not decoded.any()
         assert sum(map(len, segments)) < 200
     else:
-        assert snr(sound, decoded) > 12
+        # A click has a twelfth of its power above the last band: 10.9 dB are the most.
+        assert snr(sound, decoded) > (9 if kind == "click" else 12)
     if kind == "click":  # what is quantized does not spread far before it
         assert abs(decoded[:11000]).max() < 0.02
 
