@@ -83,11 +83,13 @@ def trial(data: bytes, places: list[int], damages: int, seed: int) -> tuple[floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--damages", type=int, default=1000)
+    parser.add_argument("--kinds", type=lambda text: tuple(text.split(",")), default=("",))
     wanted = parser.parse_args()
     everywhere: Callable[[bytes], list[int]] = lambda data: list(range(len(data)))  # noqa: E731
     print("| kind | bytes | damaged where | saved, mean | saved, least | refused |")
     print("|---|---:|---|---:|---:|---:|")
-    for name, data in files().items():
+    found = {name: data for name, data in files().items() if name.startswith(wanted.kinds)}
+    for name, data in found.items():
         for where, places in (("index data", index_bytes), ("anywhere", everywhere)):
             mean, least, refused = trial(data, places(data), wanted.damages, 1)
             print(
