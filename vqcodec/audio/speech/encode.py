@@ -46,7 +46,7 @@ class Tuning:
 
 
 _ALIVE = (1, 1, 2, 3, 4, 6, 8, 12, 16)
-_TUNINGS = (Tuning(), Tuning(), Tuning(near=0.98))
+_TUNINGS = (Tuning(), Tuning(), Tuning(far=0.7))
 
 
 @dataclass(frozen=True, eq=False)
