@@ -201,7 +201,10 @@ def test_whatever_the_indices_the_filter_is_stable(data: st.DataObject) -> None:
 def test_training_makes_a_codebook_that_works() -> None:
     from vqcodec.audio.speech.train import TrainOptions, train
 
-    own = train([(voice(14.0, seed=s), 8000) for s in (1, 2)], TrainOptions(modes=(0,), seed=3))
+    voices = [(voice(14.0, seed=s), 8000) for s in (1, 2)]
+    own = train(voices, TrainOptions(modes=(0,), seed=3))
+    with pytest.raises(CodebookError):
+        train(voices, TrainOptions(modes=(2,)))
     again = Codebook.from_bytes(own.to_bytes())
     assert again.identity == own.identity
     encoder = Encoder(8000, 1, Options(8000, 1), own)
@@ -211,4 +214,4 @@ def test_training_makes_a_codebook_that_works() -> None:
     with pytest.raises(FormatError):
         Decoder(encoder.header)
     with pytest.raises(CodebookError):
-        train([(voice(1.0), 8000)], TrainOptions(modes=(0,)))
+        train([(voice(1.0), 8000)])

@@ -147,7 +147,7 @@ def wide() -> None:
 
 def ablation() -> None:
     """Print what each part is worth: PESQ and STOI at 2.4 and 8 kb/s without it."""
-    from vqcodec.audio.speech import codec, encode, model, syntax
+    from vqcodec.audio.speech import codec, encode, model
 
     of, tuned = model.Tables.of, encode._TUNINGS
 
@@ -169,21 +169,17 @@ def ablation() -> None:
         books[:, 2:] = 0.0
         return replace(tables, books=books)
 
-    def costly(base: int, size: int, value: int):  # type: ignore[no-untyped-def]
-        def forbid(book, number):  # type: ignore[no-untyped-def]
-            tables = of(book, number)
-            contexts = tables.contexts.copy()
-            contexts[base : base + size] = (value, 126)
-            return replace(tables, contexts=contexts)
-
-        return forbid
+    def pitchless(book, number):  # type: ignore[no-untyped-def]
+        tables = of(book, number)
+        tables.__dict__["lags"] = np.array([2360])  # one lag, of 74 ms
+        return tables
 
     variants: dict[str, tuple] = {
         "everything": (of, {}),
         "no trained probabilities": (flat, {}),
         "probabilities adapt slowly": (frozen, {}),
         "two of four envelope stages": (one_stage, {}),
-        "no repeated past": (costly(syntax.VOICED, 16, 65535), {}),
+        "no repeated past": (pitchless, {}),
         "one history": (of, {"alive": 1}),
         "no pressure towards full energy": (of, {"fullness": 0.0}),
         "distortion relative to loudness": (of, {"flatness": 1.0}),

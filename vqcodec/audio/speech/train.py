@@ -34,6 +34,7 @@ from vqcodec.errors import CodebookError, ParameterError
 from vqcodec.rangecoder import ADAPTATION_LIMIT, encoder_state
 
 SEGMENT = 100  # frames
+LEAST = 25  # seconds of speech that a mode needs
 CONFIDENCE = 40  # decisions that a trained probability counts as having seen
 SPEEDS = ((1, 1), (5, 4), (9, 10), (4, 3), (10, 9), (1, 1), (6, 5), (4, 3))
 
@@ -44,8 +45,9 @@ class TrainOptions:
 
     Attributes
     ----------
-    modes : tuple of int
-        Which modes of `model.MODES` to train; a sound below a mode's rate is not used for it.
+    modes : tuple of int, optional
+        Which modes of `model.MODES` to train; by default all for which there is enough
+        speech. A sound below a mode's rate is not used for it.
     seed : int
     seconds : float
         At most so much speech is looked at for each mode.
@@ -53,13 +55,13 @@ class TrainOptions:
         Play sounds at several speeds, which makes higher and deeper voices of each.
     """
 
-    modes: tuple[int, ...] = (0, 1, 2)
+    modes: tuple[int, ...] | None = None
     seed: int = 0
     seconds: float = 900.0
     voices: bool = True
 
     def __post_init__(self) -> None:
-        if not self.modes or not set(self.modes) <= set(range(len(MODES))):
+        if self.modes is not None and not set(self.modes) <= set(range(len(MODES))):
             raise ParameterError(f"modes are 0 to {len(MODES) - 1}, not {self.modes}")
         if not self.seconds > 0:
             raise ParameterError("training needs some seconds of speech")
@@ -92,10 +94,15 @@ def train(
     sounds = [(_mono(samples), rate) for samples, rate in sounds]
     reports = Progress(progress)
     arrays: dict[str, np.ndarray] = {}
-    for i, number in enumerate(options.modes):
-        part = Progress(reports.part(i / len(options.modes), (i + 1) / len(options.modes)))
+    modes = options.modes
+    if modes is None:
+        modes = tuple(i for i, mode in enumerate(MODES) if _seconds(sounds, mode.rate) > LEAST)
+    if not modes:
+        raise CodebookError(f"speech codebooks need at least {LEAST} seconds of speech")
+    for i, number in enumerate(modes):
+        part = Progress(reports.part(i / len(modes), (i + 1) / len(modes)))
         arrays |= train_mode(number, sounds, options, part).arrays(number)
-    config = {"format": FORMAT, "transform": "celp", "shape": [10], "modes": list(options.modes)}
+    config = {"format": FORMAT, "transform": "celp", "shape": [10], "modes": list(modes)}
     return Codebook(KIND, config, arrays)
 
 
@@ -109,7 +116,7 @@ def train_mode(
     signals = list(_voices(sounds, mode.rate, options, generator))
     tables = untrained(mode)
     analyses = cut(signals, tables, tuning)
-    if sum(len(a.energy) for a in analyses) * mode.frame < 25 * mode.rate:
+    if sum(len(a.energy) for a in analyses) * mode.frame < LEAST / 2 * mode.rate:
         raise CodebookError(f"too little speech of {mode.rate} Hz and above to train on")
     report.report(0.1, "envelopes")
     middle = TRADES[number]
@@ -125,6 +132,10 @@ def train_mode(
 
 
 TRADES = (0.005, 0.025, 0.005)  # what a bit is worth where each mode is at home
+
+
+def _seconds(sounds: Sequence[tuple[np.ndarray, int]], rate: int) -> float:
+    return sum(len(samples) / own for samples, own in sounds if own >= rate)
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:
