@@ -11,6 +11,7 @@ encoder looks some segments ahead, so that pauses save bits for speech.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +30,7 @@ LOW_RATE = 3400  # bits a second below which mode 1 is better than mode 0
 MARGIN = 0.1  # seconds that the analysis looks beyond the samples it codes
 TOLERANCE = 0.01
 ATTEMPTS = 5
+SLOPE = 1.6  # by which power of the bytes the trade grows
 MODEL = Path(__file__).parents[2] / "models" / "celp.vqcb"
 
 
@@ -157,20 +159,33 @@ class Encoder:
         return segments
 
     def _meet(self, analyses: list, budget: float, tolerance: float) -> tuple[list[bytes], int]:
-        """Code segments at the trade that spends the budget, within `tolerance` seconds."""
+        """Code segments at the trade that spends the budget, within `tolerance` seconds.
+
+        The trade is found with one history, which spends about a hundredth more than several.
+        """
         tolerance *= self.options.bitrate / 8
-        trade = self._trade or self._first_trade()
+        trade = self._trade
+        if trade == 0.0 or abs(self._spend(analyses, trade, 1)[1] - budget) > tolerance:
+            trade = self._find(analyses, budget, tolerance / 2, trade or self._first_trade())
+        segments, spent, memories = self._spend(analyses, trade, self._tuning.alive)
+        if abs(spent - budget) > tolerance and 1e-6 < trade < 10.0:
+            trade *= min(max(spent / budget, 0.8), 1.25) ** SLOPE
+            segments, spent, memories = self._spend(analyses, trade, self._tuning.alive)
+        self._memories = memories
+        self._trade = min(max(trade, 1e-4), 0.3)
+        return segments, spent
+
+    def _find(self, analyses: list, budget: float, tolerance: float, trade: float) -> float:
+        """Return the trade at which one history spends the budget."""
         low, high = 0.0, math.inf  # trades known to spend too much, and too little
-        for attempt in range(ATTEMPTS):
-            memories = self._memories.copy()
-            segments = [self._segment(a, memories, trade) for a in analyses]
-            spent = sum(map(len, segments)) + OVERHEAD * len(segments)
-            if abs(spent - budget) <= tolerance or attempt == ATTEMPTS - 1:
+        for _ in range(ATTEMPTS):
+            spent = self._spend(analyses, trade, 1)[1]
+            if abs(spent - budget) <= tolerance:
                 break
             low, high = (max(low, trade), high) if spent > budget else (low, min(high, trade))
-            payload = max(budget - OVERHEAD * len(segments), 1.0)
-            step = (spent - OVERHEAD * len(segments)) / payload
-            guess = trade * min(max(step, 0.25), 4.0) ** 1.6
+            fixed = OVERHEAD * len(analyses)
+            ratio = (spent - fixed) / max(budget - fixed, 1.0)
+            guess = trade * min(max(ratio, 0.25), 4.0) ** SLOPE
             if low < guess < high:
                 trade = guess
             elif high < math.inf and low > 0.0:
@@ -179,15 +194,21 @@ class Encoder:
                 trade *= 0.5 if spent < budget else 2.0
             if not 1e-6 < trade < 10.0:  # nothing is left to gain: silence, say
                 break
-        self._memories = memories
-        self._trade = min(max(trade, 1e-4), 0.3)
-        return segments, spent
+        return trade
 
-    def _segment(self, analysis, memories, trade: float) -> bytes:  # type: ignore[no-untyped-def]
+    def _spend(
+        self, analyses: list, trade: float, alive: int
+    ) -> tuple[list[bytes], int, np.ndarray]:
+        """Code segments at a trade; return them, their bytes in a file, and the memories after."""
         from vqcodec.audio.speech.encode import choose, pack
 
-        parameters = choose(analysis, memories, self._tables, self._tuning, trade)
-        return pack(parameters, self._tables.contexts.copy())
+        memories = self._memories.copy()
+        tuning = replace(self._tuning, alive=alive)
+        segments = [
+            pack(choose(a, memories, self._tables, tuning, trade), self._tables.contexts.copy())
+            for a in analyses
+        ]
+        return segments, sum(map(len, segments)) + OVERHEAD * len(segments), memories
 
     def _first_trade(self) -> float:
         bits = self.options.bitrate / (self._rate / 8000) ** 0.5
