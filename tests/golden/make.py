@@ -238,12 +238,17 @@ def main() -> None:
         if wanted.write:
             (FOLDER / name).write_bytes(data)
             digests[name] = digests_of(name, data)
+            _save(digests)
             if name.startswith(INEXACT):
                 np.save(FOLDER / (name + ".npy"), sixteen_bits(data))
     for name in LEGACY:
         digests.setdefault(name, digests_of(name, (FOLDER / name).read_bytes()))
     if wanted.write:
-        DIGESTS.write_text(json.dumps(dict(sorted(digests.items())), indent=1) + "\n")
+        _save(digests)
+
+
+def _save(digests: dict[str, dict[str, str]]) -> None:
+    DIGESTS.write_text(json.dumps(dict(sorted(digests.items())), indent=1) + "\n")
 
 
 if __name__ == "__main__":
