@@ -86,6 +86,24 @@ def test_quality_below_the_least_is_99_and_writes_nothing():
     assert colors_of("o.png") < 250
 
 
+def test_folders_over_processes_and_resumed():
+    Path("in").mkdir()
+    for name in ("a", "b"):
+        PIL.Image.fromarray(picture()).save(f"in/{name}.png")
+    result = run("in", "-r", "-k", 8, "-o", "out/", "--jobs", 2)
+    assert "2 inputs: 2 written" in result.stderr
+    assert sorted(Path("out").rglob("*.png")) == [
+        Path("out/a-palette.png"),
+        Path("out/b-palette.png"),
+    ]
+    assert Path("out/a-palette.png").read_bytes() == Path("out/b-palette.png").read_bytes()
+    result = run("in", "-r", "-k", 8, "-o", "out/", "--resume")
+    assert "2 up to date" in result.stderr
+    run("in", "-r", "-k", 2, "--quality", "90-95", "-o", "none/", "--jobs", 2, status=99)
+    Path("in/c.png").write_bytes(b"no image")
+    run("in", "-r", "-k", 2, "--quality", "90-95", "-o", "none/", status=1)
+
+
 def test_palettes_in_and_out():
     run("a.png", "-k", 6, "-o", "o.png", "--save-palette", "p.gpl")
     chosen = Palette.of("p.gpl")

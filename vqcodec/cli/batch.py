@@ -15,14 +15,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vqcodec.cli import options
 from vqcodec.cli.console import Console, Progress, human_bytes, shown
 from vqcodec.cli.names import PIPE, Job
 from vqcodec.cli.status import OutputLost, Status, complain, describe
-from vqcodec.errors import VQError
+from vqcodec.errors import TargetError, VQError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -57,6 +57,7 @@ class _Answer:
     result: Result | None
     error: str | None = None
     said: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    unreached: bool = False  # the error is that a target cannot be reached
 
 
 def run(
@@ -67,6 +68,7 @@ def run(
     processes: int = 1,
     resume: bool = False,
     depends: Collection[str | None] = (),
+    unreached: Status = Status.ERROR,
 ) -> Status:
     """Do the work for every job, going on after failures, and say at the end what became of all.
 
@@ -82,11 +84,13 @@ def run(
         Leave out the jobs whose output is there and not older than its input.
     depends : collection of paths
         Files besides the input on which every output depends, such as a codebook.
+    unreached : Status
+        What to return if jobs failed only because a target cannot be reached.
 
     Returns
     -------
     Status
-        `ERROR` if any job failed, `INTERRUPTED` if Ctrl-C ended it.
+        `ERROR` (or `unreached`) if any job failed, `INTERRUPTED` if Ctrl-C ended it.
     """
     tally = _Tally(len(jobs))
     current = {job for job in jobs if resume and is_current(job, depends)}
@@ -119,7 +123,9 @@ def run(
         complain(tally.sentence())
     elif len(jobs) > 1 or tally.current:
         console.say(tally.sentence())
-    return Status.ERROR if tally.failed else Status.OK
+    if tally.failed:
+        return unreached if tally.failed == tally.unreached else Status.ERROR
+    return Status.OK
 
 
 def leave(console: Console, job: Job, before: int, after: int) -> Result:
@@ -152,12 +158,14 @@ class _Tally:
     current: int = 0
     larger: int = 0
     failed: int = 0
+    unreached: int = 0
     before: int = 0
     after: int = 0
 
     def add(self, answer: _Answer) -> None:
         if answer.result is None:
             self.failed += 1
+            self.unreached += answer.unreached
         elif answer.result.larger:
             self.larger += 1
         else:
@@ -210,7 +218,7 @@ def _attempt(job: Job, work: Work, console: Console) -> _Answer:
     except (BrokenPipeError, OutputLost):
         raise
     except (VQError, OSError, MemoryError) as error:
-        return _Answer(None, describe(error))
+        return _Answer(None, describe(error), unreached=isinstance(error, TargetError))
 
 
 def _here(jobs: list[Job], work: Work, console: Console) -> Generator[_Answer, None, None]:
@@ -314,7 +322,7 @@ def _serve(line: Connection, work: Work, quiet: bool, as_json: bool) -> None:
             job = line.recv()
             recorder = _Recorder(quiet, as_json)
             answer = _attempt(job, work, recorder)
-            line.send(_Answer(answer.result, answer.error, tuple(recorder.said)))
+            line.send(replace(answer, said=tuple(recorder.said)))
 
 
 def _elsewhere(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqcodec.cli import names, options, streams
+from vqcodec.cli import batch, names, options, streams
 from vqcodec.cli.console import Console, human_bytes, shown
 from vqcodec.cli.status import Status, command
 from vqcodec.errors import MediaError, ParameterError, TargetError
@@ -142,11 +142,16 @@ def palette(
     strip: Annotated[
         bool, typer.Option("--strip", help="Drop EXIF and other metadata.")
     ] = False,
-    skip_if_larger: Annotated[
-        bool, typer.Option("--skip-if-larger", help="Write nothing that is larger than its input.")
+    skip_larger: Annotated[
+        bool,
+        typer.Option(
+            "--skip-larger", "--skip-if-larger", help="Write nothing that is larger than its input."
+        ),
     ] = False,
     max_pixels: options.MaxPixels = None,
     recursive: options.Recursive = False,
+    jobs: options.Jobs = 1,
+    resume: options.Resume = False,
     force: options.Force = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
@@ -162,19 +167,19 @@ def palette(
     options.use_threads(threads)
     console = Console(quiet, as_json)
     suffix = f".{format.value}" if format else None
-    jobs = names.plan(
+    plan = names.plan(
         inputs,
         output,
         rename=lambda name: _reduced_name(name, suffix),
         accepts=names.IMAGES,
         recursive=recursive,
     )
-    if as_json and any(job.target == names.PIPE for job in jobs):
+    if as_json and any(job.target == names.PIPE for job in plan):
         raise typer.BadParameter("--json and -o - both want standard output; give one")
-    if save_palette and len(jobs) > 1 and not shared:
+    if save_palette and len(plan) > 1 and not shared:
         raise ParameterError("--save-palette wants a single input, or --shared")
     if dry_run:
-        return console.rehearse(jobs)
+        return console.rehearse(plan)
     if save_palette:
         streams.refuse_existing(save_palette, force)
         _refuse_format(save_palette)
@@ -193,16 +198,28 @@ def palette(
         keep_unused=keep_unused,
         keep_hidden=keep_hidden,
     )
-    work = _Reducer(console, wishes, options.limits_of(max_pixels), force)
-    work.suffix = suffix
-    work.profile, work.strip = profile, strip
-    work.skip_if_larger = skip_if_larger
-    work.save_palette = save_palette
-    work.frames_shared = shared is not False
-    if shared and len(jobs) > 1:
-        return work.together(jobs)
-    status = console.each(jobs, work)
-    return Status.BELOW if work.below and status is Status.OK else status
+    work = _Reducer(
+        wishes,
+        options.limits_of(max_pixels),
+        force or resume,
+        suffix,
+        profile,
+        strip,
+        skip_larger,
+        save_palette,
+        frames_shared=shared is not False,
+    )
+    if shared and len(plan) > 1:
+        return work.together(plan, console)
+    return batch.run(
+        console,
+        plan,
+        work,
+        processes=jobs,
+        resume=resume,
+        depends=[palette_file],
+        unreached=Status.BELOW,
+    )
 
 
 def _reduced_name(name: str, suffix: str | None) -> str:
@@ -238,54 +255,51 @@ class _Item:
     notes: list[str]
 
 
+@dataclass(frozen=True)
 class _Reducer:
     """Reduces one file after the other, or all together, with the same wishes."""
 
-    def __init__(
-        self, console: Console, wishes: PaletteOptions, limits: Limits, force: bool
-    ) -> None:
-        self.console, self.wishes, self.limits, self.force = console, wishes, limits, force
-        self.suffix: str | None = None
-        self.profile, self.strip = Profile.CONVERT, False
-        self.skip_if_larger, self.frames_shared = False, True
-        self.save_palette: str | None = None
-        self.below = False
+    wishes: PaletteOptions
+    limits: Limits
+    force: bool
+    suffix: str | None
+    profile: Profile
+    strip: bool
+    skip_larger: bool
+    save_palette: str | None
+    frames_shared: bool
 
-    def __call__(self, job: names.Job) -> None:
-        """Reduce one file; quality that is not reached is reported, not raised."""
+    def __call__(self, job: names.Job, console: Console) -> batch.Result:
+        """Reduce one file."""
         started = time.perf_counter()
         item = self._load(job)
-        try:
-            with self.console.progress(f"reducing {shown(job.source)}") as progress:
-                if self.frames_shared or len(item.frames) == 1:
-                    done = [self._reduce(item.frames, progress)]
-                else:
-                    done = [self._reduce([frame], progress) for frame in item.frames]
-        except TargetError as error:
-            self.below = True
-            self.console.failed(job.source, error)
-            return
-        self._write(item, done, started)
+        with console.progress(f"reducing {shown(job.source)}") as progress:
+            if self.frames_shared or len(item.frames) == 1:
+                done = [self._reduce(item.frames, progress)]
+            else:
+                done = [self._reduce([frame], progress) for frame in item.frames]
+        result = self._write(item, done, started, console)
         if self.save_palette:
             self._write_palette(done[0].palette)
+        return result
 
-    def together(self, jobs: list[names.Job]) -> Status:
+    def together(self, jobs: list[names.Job], console: Console) -> Status:
         """Reduce all files to one palette; any failure is a failure of all."""
         started = time.perf_counter()
         items = [self._load(job) for job in jobs]
         frames = [frame for item in items for frame in item.frames]
         try:
-            with self.console.progress(f"reducing {len(items)} images") as progress:
+            with console.progress(f"reducing {len(items)} images") as progress:
                 done = self._reduce(frames, progress)
         except TargetError as error:
-            self.console.failed(f"{len(items)} images", error)
+            console.failed(f"{len(items)} images", error)
             return Status.BELOW
         position = 0
         for item in items:
             count = len(item.frames)
             own = replace(done, indices=done.indices[position : position + count])
             position += count
-            self._write(item, [own], started)
+            self._write(item, [own], started, console)
         if self.save_palette:
             self._write_palette(done.palette)
         return Status.OK
@@ -327,16 +341,18 @@ class _Reducer:
 
         return quantize_images(frames, self.wishes, progress)
 
-    def _write(self, item: _Item, done: list[Quantized], started: float) -> None:
+    def _write(
+        self, item: _Item, done: list[Quantized], started: float, console: Console
+    ) -> batch.Result:
         from vqcodec.files import write_atomically
 
         job = item.job
-        self.console.note(item.notes)
+        console.note(item.notes)
         data = _pack(item, done)
         before = item.image.source.bytes if item.image.source else None
         if before is None and job.source != names.PIPE:
             before = os.path.getsize(job.source)
-        skipped = bool(self.skip_if_larger and before and len(data) >= before)
+        skipped = bool(self.skip_larger and before and len(data) >= before)
         if not skipped:
             streams.write_target(
                 job.target, lambda path: write_atomically(path, data), lambda: data
@@ -359,16 +375,17 @@ class _Reducer:
             "seconds": round(time.perf_counter() - started, 3),
             "notes": item.notes,
         }
-        self.console.result(values)
+        console.result(values)
         what = "lossless" if first.lossless else f"quality {values['quality']:.0f}"
         sizes = f"{human_bytes(before)} -> " if before else ""
         count = f"{colors} of {values['colors_before']} colours"
         line = f"{count}, {what}, {sizes}{human_bytes(len(data))}"
         if skipped:
-            self.console.say(f"{shown(job.source)}: {line}; larger than it was, nothing written")
+            console.say(f"{shown(job.source)}: {line}; larger than it was, nothing written")
         else:
             target = shown(job.target, "standard output")
-            self.console.say(f"{shown(job.source)} -> {target}: {line}")
+            console.say(f"{shown(job.source)} -> {target}: {line}")
+        return batch.Result(before, len(data), larger=skipped)
 
     def _write_palette(self, chosen: Palette) -> None:
         assert self.save_palette is not None
