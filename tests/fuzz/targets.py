@@ -45,7 +45,7 @@ class Seed:
 def seeds(kind: str) -> list[Seed]:
     """Return the golden files of a kind."""
     found = []
-    for path in sorted(GOLDEN.glob("*.vq*")):
+    for path in sorted((*GOLDEN.glob("*.vq?"), *GOLDEN.glob("*.vqcb"))):
         if (path.suffix == ".vqcb") != (kind == "codebook"):
             continue
         if kind != "codebook" and not path.name.startswith(kind):
