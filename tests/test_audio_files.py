@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -486,7 +487,7 @@ def test_a_killed_encoder_leaves_what_it_had_done(tmp_path: Path) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         left = list(tmp_path.glob(".song.vqa.*.tmp"))
-        if left and left[0].stat().st_size > 50_000:
+        if left and left[0].stat().st_size > 30_000:  # of the 46 000 that it can have by now
             break
         time.sleep(0.05)
     os.kill(encoder.pid, signal.SIGKILL)
@@ -620,3 +621,9 @@ def test_wav_is_written_as_it_comes(bits: str, frames: int | None) -> None:
 
 def test_clocks() -> None:
     assert [clock(t) for t in (0, 61.239, 3723.5)] == ["0:00.00", "1:01.24", "1:02:03.50"]
+
+
+def test_public_names_are_not_those_of_modules() -> None:
+    """A module of the same name would take the function's place once it is imported."""
+    modules = {module.name for module in pkgutil.iter_modules(audio.__path__)}
+    assert not modules & set(audio.__all__)

@@ -6,8 +6,8 @@ import numpy as np
 
 from vqcodec.audio import mdct
 from vqcodec.audio.bands import BANDS, ENERGY_UNIT, LEVELS
-from vqcodec.audio.blocks import Knobs, block_levels, choose
 from vqcodec.audio.masking import OCTAVE, REFERENCE
+from vqcodec.audio.partition import Knobs, block_levels, choose
 from vqcodec.audio.segment import Coder, Element, elements
 
 # Bands this far below the threshold of hearing are silent (1/256 octave); others have noise.
