@@ -421,7 +421,7 @@ def test_a_missing_chunk_or_flag_is_an_error():
         with pytest.raises(VQError):
             vqcodec.decode(pack(Kind.PATCH, header, parts))
     with pytest.raises(FormatError, match="holds no image"):
-        vqcodec.decode(pack(Kind.AUDIO, b"", []))
+        vqcodec.decode(pack(Kind.CODEBOOK, b"", []))
 
 
 @pytest.mark.parametrize("form", [{}, {"fixed_rate": True}, {"mean_removed": True}], ids=str)
