@@ -183,3 +183,16 @@ def figure(inside: str, title: str, description: str, height: int, width: int = 
         f'aria-labelledby="t{number} d{number}"><title id="t{number}">{escape(title)}</title>'
         f'<desc id="d{number}">{escape(description)}</desc>{inside}</svg></div>'
     )
+
+
+def against_rate(series: list[Series], label: str, unit: str, decimals: int) -> str:
+    """Draw a score against the rate, in `unit` with so many decimals, and say it in words."""
+    everything = [point for one in series for point in one.points]
+    x = Axis.over(unit, [point[0] for point in everything], logarithmic=True)
+    y = Axis.over(label, [point[1] for point in everything])
+    words = "; ".join(
+        f"{one.name} from {one.points[0][1]:.1f} at {one.points[0][0]:.{decimals}f} {unit} "
+        f"to {one.points[-1][1]:.1f} at {one.points[-1][0]:.{decimals}f}"
+        for one in series
+    )
+    return lines(series, x, y, f"{label} against rate", f"{label}: {words}.")

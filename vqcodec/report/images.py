@@ -244,15 +244,7 @@ def _chart(
         ]
         if spots:
             series.append(Series(name, spots, number + 1))
-    everything = [point for one in series for point in one.points]
-    x = Axis.over("bits per pixel", [point[0] for point in everything], logarithmic=True)
-    y = Axis.over(label, [point[1] for point in everything])
-    words = "; ".join(
-        f"{one.name} from {one.points[0][1]:.1f} at {one.points[0][0]:.2f} bits per pixel "
-        f"to {one.points[-1][1]:.1f} at {one.points[-1][0]:.2f}"
-        for one in series
-    )
-    return charts.lines(series, x, y, f"{label} against rate", f"{label}: {words}.")
+    return charts.against_rate(series, label, "bits per pixel", decimals=2)
 
 
 # --- codebooks and colours --------------------------------------------------------

@@ -344,15 +344,7 @@ def _chart(subject: SoundSubject, rivals: Rivals, key: str, label: str, rate_of:
     for number, (name, points) in enumerate(rivals.codecs().items()):
         spots = [(rate_of(p.bytes), p.scores[key], human_bytes(p.bytes)) for p in points]
         series.append(Series(name, spots, number + 1))
-    everything = [point for one in series for point in one.points]
-    x = Axis.over("kb/s", [point[0] for point in everything], logarithmic=True)
-    y = Axis.over(label, [point[1] for point in everything])
-    words = "; ".join(
-        f"{one.name} from {one.points[0][1]:.1f} at {one.points[0][0]:.0f} kb/s "
-        f"to {one.points[-1][1]:.1f} at {one.points[-1][0]:.0f}"
-        for one in series
-    )
-    return charts.lines(series, x, y, f"{label} against rate", f"{label}: {words}.")
+    return charts.against_rate(series, label, "kb/s", decimals=0)
 
 
 def _clock(seconds: float) -> str:
