@@ -65,6 +65,20 @@ def test_large_images_are_coded_like_small_ones(tmp_path, picture, monkeypatch, 
     monkeypatch.setattr(large, "LARGE", 1)
     found = large.open_large(path, LIMITS, least=1)
     assert vqcodec.encode(found, **wishes) == expected
-    assert vqcodec.encode(found, kind="patch", block=4) == vqcodec.encode(
-        picture, kind="patch", block=4
-    )
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"tile": 32, "block": (4, 3)}, {"color": "gray"}, {"tile": 16, "fixed_rate": True},
+        {"color": "rgb", "mean_removed": True, "block": 5, "tile": 40},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_large_images_are_cut_into_blocks_like_small_ones(tmp_path, picture, wishes):
+    """Rows of blocks and tiles are read from the disk, with training, refinement and all."""
+    path = tmp_path / "a.ppm"
+    PIL.Image.fromarray(picture).save(path)
+    found = large.open_large(path, LIMITS, least=1)
+    data = vqcodec.encode(found, kind="patch", codewords=20, **wishes)
+    assert data == vqcodec.encode(picture, kind="patch", codewords=20, **wishes)

@@ -13,6 +13,7 @@ from vqcodec.codebook import Codebook
 from vqcodec.container import Chunk, Kind, Limits, open_container, pack
 from vqcodec.errors import (
     CancelledError,
+    ChecksumError,
     CodebookError,
     FormatError,
     LimitError,
@@ -273,6 +274,53 @@ def test_regions_equal_the_whole(form):
     for region in [(-1, 0, 2, 2), (0, 0, 0, 1), (60, 0, 2, 1), (0, 44, 1, 2)]:
         with pytest.raises(ParameterError, match="region"):
             vqcodec.decode(data, region=region)
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"mean_removed": True}, {"fixed_rate": True}, {"color": "ycbcr", "codewords": 40}]
+)
+def test_tiles_stand_alone(form):
+    """Any region is that of the whole; damage stays in its tile, and is told."""
+    image = picture(75, 100, 3)
+    data = encode(image, block=3, tile=32, **form)
+    whole = vqcodec.decode(data).samples
+    assert vqcodec.info(data)["tiles"] == 12
+    assert error(image, whole) < 300
+    for x, y, w, h in [(0, 0, 100, 75), (29, 29, 3, 2), (99, 74, 1, 1), (7, 5, 60, 50)]:
+        part = vqcodec.decode(data, region=(x, y, w, h)).samples
+        np.testing.assert_array_equal(part, whole[y : y + h, x : x + w])
+    entries = [entry for entry in open_container(data).entries if entry.type == "I"]
+    bad = bytearray(data)
+    bad[entries[5].offset + 3] ^= 16  # the second tile of the second row
+    with pytest.raises(ChecksumError):
+        vqcodec.decode(bytes(bad))
+    told = []
+    saved = vqcodec.decode(bytes(bad), damaged=told).samples
+    assert told == ["the tile of 30 x 30 pixels at 30,30 is damaged"]
+    expected = whole.copy()
+    expected[30:60, 30:60] = 128
+    np.testing.assert_array_equal(saved, expected)
+    cut = data[: entries[8].offset] + data[entries[8].offset + 7 :]
+    saved = vqcodec.decode(cut, damaged=told).samples
+    np.testing.assert_array_equal(saved[:60], whole[:60])
+
+
+def test_tiles_are_the_picture_for_any_number_of_threads(monkeypatch):
+    image = picture(90, 90, 3)
+    files = []
+    for threads in "14":
+        monkeypatch.setenv("NUMBA_NUM_THREADS", threads)
+        files.append(encode(image, block=4, codewords=16, tile=32))
+        vqcodec.decode(files[-1])
+    assert files[0] == files[1]
+
+
+def test_tiles_without_number_are_refused():
+    one = open_container(encode(picture(40, 40, 1), block=4, codewords=8, tile=16))
+    chunks = [entry.read(one.file) for entry in one.entries]
+    for header in (one.header[:3], one.header[:3] + b"\x00\x00", one.header[:3] + b"\x0f\x0e"):
+        with pytest.raises(FormatError):
+            vqcodec.decode(pack(Kind.PATCH, header, chunks, one.check))
 
 
 class CountingFile(io.BytesIO):

@@ -60,7 +60,7 @@ def encode(
     Parameters
     ----------
     source : path, bytes, binary file, array, Pillow image, `Image` or `Audio` of `vqcodec.media`
-        Large uncompressed PNM and TIFF files are read tile by tile (photo).
+        Large uncompressed PNM and TIFF files are read tile by tile.
         Hours of sound are for `vqcodec.audio.encode`, which keeps none of it in memory.
     target : path or binary file, optional
         Where to write the .vqi or .vqa file.
@@ -131,8 +131,6 @@ def encode(
     else:
         from vqcodec.patch import encoder
 
-        if isinstance(image, LargeImage):
-            image = load_image(image.samples.path, limits)
         coded = encoder.encode(image, wishes, book, progress)
         data = coded.data
         if notes is not None and coded.note:
@@ -214,8 +212,7 @@ def decode(
     with opened(source, limits, damaged) as container:
         codec = image_codec(container)
         book = codebook_for(container, source, codebook, folders, limits)
-        # Only photos have parts that stand alone.
-        tiled = container.kind is Kind.PHOTO
+        tiled = container.kind in (Kind.PATCH, Kind.PHOTO)  # with parts that stand alone
         salvage = {"damaged": damaged} if damaged is not None and tiled else {}
         image: Image = codec.decode(container, book, region, limits, **salvage)
     if progress is not None:

@@ -34,6 +34,7 @@ VERSION = 1
 HEADER = "H"
 END = "E"
 GAP = "?"  # in the directory of a damaged file: bytes that are no chunk
+MOST_CHUNKS = 1 << 20
 _MOST_SOUGHT = 1 << 22  # bytes of a chunk that the search in damaged files considers
 
 
@@ -478,7 +479,7 @@ def _directory(file: BinaryIO, limits: Limits) -> Iterator[Entry]:
         if position > size:
             raise TruncatedError(f"the file is truncated inside chunk {type!r}")
         seen += 1
-        if seen > 1 << 20:
+        if seen > MOST_CHUNKS:
             raise LimitError("the file has an absurd number of chunks")
         if type == HEADER and seen > 1:
             raise FormatError("the file has a second header")

@@ -1,11 +1,12 @@
 """Memory and time from one megapixel to a gigapixel.
 
-    python -m tests.bench.size --megapixels 1 10 100 400 [--folder /tmp]
+    python -m tests.bench.size --megapixels 1 10 100 1073.741824 [--kind photo] [--folder /tmp]
 
 Each size is coded by the command line in a process of its own, whose peak
-memory and processor time are those that the system reports for it. The pictures are
-uncompressed PPM files: photographs-like shades, edges and noise, made in strips,
-and deleted afterwards.
+memory and processor time are those that the system reports for it. Then a region
+of it is decoded, by the command line and within a process that has decoded
+another one. The pictures are uncompressed PPM files: photographs-like shades,
+edges and noise, made in strips, and deleted afterwards.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -33,6 +33,20 @@ except SystemExit as error:
     done = resource.getrusage(resource.RUSAGE_SELF)
     print(done.ru_maxrss, done.ru_utime + done.ru_stime)
     raise
+"""
+_REGION = """
+import sys, time
+import vqcodec
+limits = vqcodec.Limits(pixels=1 << 31)
+x, y, edge = map(int, sys.argv[2:])
+seconds = []
+for turn in range(6):  # the first one loads the kernels; each looks at another place
+    place = (max(0, x - 1500 * turn), max(0, y - 1100 * turn), edge, edge)
+    started = time.perf_counter()
+    with open(sys.argv[1], "rb") as file:
+        vqcodec.decode(file, region=place, limits=limits)
+    seconds.append(time.perf_counter() - started)
+print(min(seconds[1:]))
 """
 
 
@@ -54,47 +68,58 @@ def make(path: Path, side: int) -> None:
 def run(*arguments: str) -> tuple[float, float, float]:
     """Run the command line; return peak memory in MB, processor seconds and seconds."""
     started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN, *arguments], cwd=_REPOSITORY, check=True,
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    memory, used = done.stdout.split()[-2:]
+    done = _python(_RUN, *arguments)
+    memory, used = done.split()[-2:]
     return int(memory) / 1000, float(used), time.perf_counter() - started
+
+
+def _python(source: str, *arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", source, *arguments], cwd=_REPOSITORY, check=True,
+        stdout=subprocess.PIPE, text=True,
+    ).stdout  # fmt: skip
+
+
+def region(coded: Path, side: int, limits: list[str]) -> tuple[float, float, float]:
+    """Decode 1024 x 1024 pixels; return peak memory in MB, seconds in all, seconds in process."""
+    corner, edge = max(0, side // 2 - 512), min(1024, side)
+    part = f"{corner},{corner},{edge},{edge}"
+    target = str(coded.with_suffix(".png"))
+    runs = [run("decode", str(coded), "-o", target, "--region", part, *limits) for _ in range(3)]
+    within = float(_python(_REGION, str(coded), str(corner), str(corner), str(edge)))
+    return runs[0][0], min(one[2] for one in runs), within
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 10, 100])
     parser.add_argument("--folder", type=Path, default=None)
-    parser.add_argument("--effort", default="1")
+    parser.add_argument("--kind", default="photo")
+    parser.add_argument("--options", nargs="*", default=None, help="of encode; else --effort 1")
+    parser.add_argument("--keep", action="store_true", help="leave the coded files in the folder")
     wanted = parser.parse_args()
-    print("| megapixels | file | encode: peak MB | CPU s/MP | region of 1024 x 1024: s | peak MB |")
-    print("|---:|---:|---:|---:|---:|---:|")
+    options = ["--effort=1"] if wanted.options is None else wanted.options
+    limits = ["--max-pixels", "2G", "--quiet", "--force"]
+    print("| megapixels | file | encode: peak MB | s | CPU s/MP | ", end="")
+    print("region of 1024 x 1024: peak MB | s | s in process |")
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory(dir=wanted.folder) as name:
-        folder = Path(name)
         for size in wanted.megapixels:
             side = math.isqrt(int(size * 1e6))
-            source, coded = folder / "a.ppm", folder / "a.vqi"
+            source = Path(name) / "a.ppm"
+            coded = (wanted.folder if wanted.keep else Path(name)) / f"{wanted.kind}-{side}.vqi"
             make(source, side)
-            limits = ["--max-pixels", "2G", "--quiet", "--force"]
-            memory, used, _ = run(
-                "encode", str(source), "-o", str(coded), "--kind", "photo", "--effort",
-                wanted.effort, *limits,
-            )  # fmt: skip
-            os.unlink(source)
-            corner = max(0, side // 2 - 512)
-            edge = min(1024, side)
-            part = f"{corner},{corner},{edge},{edge}"
-            less, _, seconds = run(
-                "decode", str(coded), "-o", str(folder / "b.png"), "--region", part, *limits
+            memory, used, seconds = run(
+                "encode", str(source), "-o", str(coded), "--kind", wanted.kind, *options, *limits
             )
+            os.unlink(source)
+            less, whole, within = region(coded, side, limits)
+            pixels = side * side / 1e6
             print(
-                f"| {side * side / 1e6:.0f} | {coded.stat().st_size / 1e6:.1f} MB | {memory:.0f} | "
-                f"{used / (side * side / 1e6):.2f} | {seconds:.2f} | {less:.0f} |",
+                f"| {pixels:.0f} | {coded.stat().st_size / 1e6:.1f} MB | {memory:.0f} | "
+                f"{seconds:.0f} | {used / pixels:.2f} | {less:.0f} | {whole:.2f} | {within:.2f} |",
                 flush=True,
             )
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
-    print(f"\nThe most that any process took: {children:.0f} MB.")
 
 
 if __name__ == "__main__":

@@ -96,10 +96,8 @@ def _image(opened: Container, data: bytes, seed: Seed, rng: random.Random, way: 
             raise Finding("the region has another size than was asked for")
         return
     damaged: list[str] = []
-    if way < 0.2 and opened.kind is Kind.PHOTO:
-        from vqcodec.photo import codec
-
-        image = codec.decode(opened, seed.codebook, limits=LIMITS, damaged=damaged)
+    if way < 0.2 and opened.kind is not Kind.PALETTE:
+        image = vqcodec.decode(data, codebook=seed.codebook, limits=LIMITS, damaged=damaged)
     else:
         image = vqcodec.decode(data, codebook=seed.codebook, limits=LIMITS)
     samples = image.samples

@@ -142,6 +142,10 @@ CASES: dict[str, Callable[[], bytes]] = {
     "patch-two-steps.vqi": patch(scene(100, 96, 1), block=2, codewords=1100, lagrangian=0.05),
     "patch-one-pixel.vqi": patch(scene(1, 1), codewords=None, block=None, quality=75),
     "patch-metadata.vqi": patch(Image(scene(16, 16), METADATA)),
+    "patch-tiles.vqi": patch(scene(50, 70, 4), tile=24, codewords=12),
+    "patch-tiles-fixed.vqi": patch(
+        scene(45, 52), tile=16, fixed_rate=True, mean_removed=True, color="ycbcr", block=(3, 5)
+    ),
     "patch.vqcb": lambda: trained().to_bytes(),
     "patch-external.vqi": lambda: patch(scene(44, 52, 4), codebook=trained())(),
     "patch-external-fixed.vqi": lambda: patch(

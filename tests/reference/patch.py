@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,8 +43,10 @@ def decode(data: bytes, book: Book | None = None) -> np.ndarray:
     file.only("BRI")
     source = Bytes(file.header)
     flags = source.byte()
-    require(flags < 128, "unknown flag")
     width, height = source.number() + 1, source.number() + 1
+    wide, tall = width, height
+    if flags & 128:
+        wide, tall = source.number() + 1, source.number() + 1
     source.end()
     layout, alpha = LAYOUTS[flags & 3], bool(flags & 4)
     bits = 16 if flags & 8 else 8
@@ -57,17 +59,37 @@ def decode(data: bytes, book: Book | None = None) -> np.ndarray:
         known = _external(book, planes, layout, bits, removed)
     if known < len(planes):
         _embedded(Bytes(file.one("B")), planes[known:], bits, fixed, removed)
-    streams = _streams(Bytes(file.one("I")), planes, bits, fixed, removed)
+    tiles = file.all("I")
+    corners = [(y, x) for y in range(0, height, tall) for x in range(0, width, wide)]
+    require(len(tiles) == len(corners), "another number of tiles")
+    samples = np.zeros((height, width, sum(p.channels for p in planes)), f"u{bits // 8}")
+    for (top, left), payload in zip(corners, tiles, strict=True):
+        h, w = min(tall, height - top), min(wide, width - left)
+        own = [
+            replace(whole, height=part.height, width=part.width)
+            for whole, part in zip(planes, _planes(h, w, layout, alpha), strict=True)
+        ]
+        tile = _tile(payload, own, layout, h, w, bits, fixed, removed)
+        samples[top : top + h, left : left + w] = tile
+    container.verify(file, samples)
+    return samples
+
+
+def _tile(
+    payload: bytes, planes: list[Plane], layout: str, height: int, width: int, bits: int,
+    fixed: bool, removed: bool,
+) -> np.ndarray:  # fmt: skip
+    """Decode a tile: a picture of its own but for the codebooks."""
     whole = []
-    for plane, stream in zip(planes, streams, strict=True):
+    for plane, stream in zip(
+        planes, _streams(Bytes(payload), planes, bits, fixed, removed), strict=True
+    ):
         if fixed:
             indices, means = _fixed_indices(stream, plane, bits, removed)
         else:
             indices, means = _Indices(stream, plane, bits, removed).decode()
         whole.append(_place(plane, indices, means, bits))
-    samples = _join(whole, layout, height, width, bits)
-    container.verify(file, samples)
-    return samples
+    return _join(whole, layout, height, width, bits)
 
 
 def _planes(height: int, width: int, layout: str, alpha: bool) -> list[Plane]:

@@ -11,10 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vqcodec.color import rgb_to_ycbcr, ycbcr_to_rgb
+
+if TYPE_CHECKING:
+    from vqcodec.patch.planes import Rows
 
 LAYOUTS = ("gray", "rgb", "ycbcr444", "ycbcr420")
 CHUNK_VECTORS = 1 << 16
@@ -189,10 +193,12 @@ def row_chunks(shape: PlaneShape) -> Iterator[slice]:
         yield slice(first, min(first + step, shape.rows))
 
 
-def sample_vectors(padded: np.ndarray, shape: PlaneShape, most: int, seed: int) -> np.ndarray:
+def sample_vectors(
+    padded: np.ndarray | Rows, shape: PlaneShape, most: int, seed: int
+) -> np.ndarray:
     """Return at most `most` of the vectors of a padded plane, drawn without replacement."""
     if shape.blocks <= most:
-        return to_vectors(padded, shape)
+        return to_vectors(padded[:], shape)
     chosen = np.sort(np.random.default_rng(seed).choice(shape.blocks, most, replace=False))
     bh = shape.block[0]
     parts = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from vqcodec.patch.blocks import (
     to_vectors,
 )
 from vqcodec.patch.ordering import order, quantize, step_for
+
+if TYPE_CHECKING:
+    from vqcodec.patch.planes import Rows
 
 _VECTORS_PER_CODEWORD = 128
 _LEAST_TRAINING = 1 << 15
@@ -66,7 +70,7 @@ def require_range(codewords: np.ndarray, bits: int, means_removed: bool) -> None
 
 
 def training_vectors(
-    padded: np.ndarray,
+    padded: np.ndarray | Rows,
     shape: PlaneShape,
     count: int,
     means_removed: bool,
@@ -124,10 +128,10 @@ class Band:
     shape: PlaneShape
 
 
-def band_of(padded: np.ndarray, shape: PlaneShape, blocks: int = _BAND_BLOCKS) -> Band:
+def band_of(padded: np.ndarray | Rows, shape: PlaneShape, blocks: int = _BAND_BLOCKS) -> Band:
     """Return a plane, or evenly spaced bands of a large one, of about so many blocks."""
     if shape.blocks <= blocks:
-        return Band(padded, shape)
+        return Band(padded[:], shape)
     bh = shape.block[0]
     rows = max(1, blocks // shape.columns)
     count = min(8, rows)

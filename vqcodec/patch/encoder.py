@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from vqcodec.codebook import Codebook
 from vqcodec.errors import CancelledError, TargetError
 from vqcodec.media import Image
 from vqcodec.metadata import Metadata
-from vqcodec.patch.blocks import PlaneShape, pad, plane_shapes, split_planes
-from vqcodec.patch.codec import check_of, code_plane, pack, reconstruct
+from vqcodec.patch.codec import Books, check_of, code_tile, pack, reconstruct, tile_payload
 from vqcodec.patch.design import (
     PlaneBook,
     band_of,
@@ -29,6 +29,11 @@ from vqcodec.patch.design import (
 )
 from vqcodec.patch.form import Form
 from vqcodec.patch.options import DEFAULT_QUALITY, Options
+from vqcodec.patch.planes import Picture, tile_sides
+from vqcodec.tiling import Place, in_order
+
+if TYPE_CHECKING:
+    from vqcodec.media.large import LargeImage
 
 ProgressCallback = Callable[[float, str], bool | None]
 _TRIALS = 14
@@ -59,7 +64,7 @@ class Coded:
 
 
 def encode(
-    image: Image,
+    image: Image | LargeImage,
     options: Options,
     codebook: Codebook | None = None,
     progress: ProgressCallback | None = None,
@@ -181,7 +186,7 @@ class _Job:
 
     def __init__(
         self,
-        image: Image,
+        image: Image | LargeImage,
         options: Options,
         codebook: Codebook | None,
         progress: ProgressCallback | None,
@@ -191,29 +196,24 @@ class _Job:
         self.progress = progress
         self.expected = _TRIALS
         self.done = 0
-        samples = image.samples
-        layout = options.layout(samples.shape[2])
+        layout = options.layout(image.channels)
         removed = options.mean_removed
         if codebook is not None:
             from vqcodec.patch.external import form_of
 
             layout, removed = form_of(codebook, image)
-        if layout == "gray" and samples.shape[2] > 2:
-            samples = luma(samples)
-        self.samples = samples
+        self.picture = Picture(image.samples, layout)
         self.metadata = Metadata() if options.strip else image.metadata
         self.form = Form(
-            width=samples.shape[1],
-            height=samples.shape[0],
+            width=self.picture.width,
+            height=self.picture.height,
             layout=layout,
-            alpha=samples.shape[2] in (2, 4),
-            bits=8 * samples.itemsize,
+            alpha=self.picture.channels in (2, 4),
+            bits=8 * self.picture.itemsize,
             fixed_rate=options.fixed_rate,
             means_removed=removed,
             external=codebook is not None,
         )
-        self.planes = split_planes(samples, layout)
-        self.padded: dict[tuple[int, tuple[int, int]], np.ndarray] = {}
         self.centres: dict[tuple[int, tuple[int, int], int], np.ndarray] = {}
 
     @property
@@ -234,35 +234,46 @@ class _Job:
 
     def attempt(self, point: Point) -> Coded:
         """Encode at one operating point."""
-        form = self.form
-        books: list[PlaneBook | None] = [None] * len(self.planes)
-        shapes = plane_shapes(form.height, form.width, form.layout, form.alpha, point.block)
+        lagrangian = point.lagrangian * (1.0 if self.form.bits == 8 else 257.0**2)
+        books = self._books(point, lagrangian)
+        sides = tile_sides(self.form, [shape.block for shape, _ in books], self.options.tile)
+        form = replace(self.form, tile=sides)
+
+        def work(place: Place) -> tuple[bytes, np.ndarray, float]:
+            tile = form.of_tile(place)
+            planes = code_tile(self.picture.planes(place), tile, books, lagrangian)
+            decoded = reconstruct(tile, planes)
+            error = squared_error(self.picture.samples(place), decoded)
+            return tile_payload(tile, planes), decoded, error
+
+        payloads, band, check, error = [], [], 0, 0.0
+        for number, (payload, decoded, lost) in enumerate(in_order(work, form.grid.places(), None)):
+            payloads.append(payload)
+            error += lost
+            band.append(decoded)
+            if len(band) == form.grid.across:
+                rows = np.concatenate(band, 1) if len(band) > 1 else decoded
+                check = check_of(rows, check)
+                band = []
+            self.say(0.5 + 0.5 * (number + 1) / form.grid.total, "coding")
+        data = pack(form, books, payloads, self.codebook, self.metadata, check)
+        error /= self.pixels * form.channels
+        peak = (1 << form.bits) - 1
+        self.done += 1
+        return Coded(data, 10 * math.log10(peak**2 / error) if error else math.inf)
+
+    def _books(self, point: Point, lagrangian: float) -> Books:
+        """Return shape and codebook of every plane: those that are given, then trained ones."""
+        books: Books = []
         if self.codebook is not None:
             from vqcodec.patch.external import plane_books
 
-            for number, external in enumerate(plane_books(self.codebook, form)):
-                shapes[number], books[number] = external
-        lagrangian = point.lagrangian * (1.0 if form.bits == 8 else 257.0**2)
-        coded = []
-        for number, (shape, book) in enumerate(zip(shapes, books, strict=True)):
-            self.say(number / len(shapes), "coding")
-            padded = self._padded(number, shape)
-            if book is None:
-                book = self._design(number, point, lagrangian)
-            coded.append(code_plane(padded, shape, book, form, lagrangian))
-        samples = reconstruct(form, coded)
-        data = pack(form, coded, self.codebook, self.metadata, check_of(samples))
-        error = squared_error(self.samples, samples) / samples.size
-        peak = (1 << form.bits) - 1
-        self.done += 1
-        self.say(0.0, "coding")
-        return Coded(data, 10 * math.log10(peak**2 / error) if error else math.inf)
-
-    def _padded(self, number: int, shape: PlaneShape) -> np.ndarray:
-        key = (number, shape.block)
-        if key not in self.padded:
-            self.padded[key] = pad(self.planes[number], shape)
-        return self.padded[key]
+            books = plane_books(self.codebook, self.form)
+        shapes = self.form.shapes(point.block)
+        for number in range(len(books), len(shapes)):
+            self.say(0.5 * number / len(shapes), "training")
+            books.append((shapes[number], self._design(number, point, lagrangian)))
+        return books
 
     def _design(self, number: int, point: Point, lagrangian: float) -> PlaneBook:
         """Train the codebook of a plane; chroma and alpha take a quarter of the codewords."""
@@ -272,23 +283,15 @@ class _Job:
         if options.codewords is not None and number == 0:
             require_vectors(shape, count)
         count = min(count, shape.blocks)
-        padded = self._padded(number, shape)
+        padded = self.picture.padded(number, shape)
         key = (number, point.block, count)
         if key not in self.centres:
             vectors = training_vectors(padded, shape, count, form.means_removed, options.seed)
             self.centres[key] = train_centres(vectors, count, options.seed)
         return design(
             [band_of(padded, shape)], self.centres[key], lagrangian, form.means_removed,
-            not form.fixed_rate, padded.size,
+            not form.fixed_rate, shape.blocks * shape.dimension,
         )[0]  # fmt: skip
-
-
-def luma(samples: np.ndarray) -> np.ndarray:
-    """Return the luma of RGB or RGBA samples, with the alpha if there is one."""
-    from vqcodec.color import rgb_to_ycbcr
-
-    gray = rgb_to_ycbcr(np.ascontiguousarray(samples[..., :3]), 8 * samples.itemsize)[..., :1]
-    return np.concatenate((gray, samples[..., 3:]), 2)
 
 
 def squared_error(a: np.ndarray, b: np.ndarray) -> float:

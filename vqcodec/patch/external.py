@@ -22,7 +22,7 @@ from vqcodec.media import Image
 from vqcodec.metadata import from_chunks
 from vqcodec.patch.blocks import LAYOUTS, PlaneShape, pad, plane_shapes, split_planes
 from vqcodec.patch.books import read_books
-from vqcodec.patch.codec import CodedPlane, pack, split_streams
+from vqcodec.patch.codec import CodedPlane, count_uses, pack, split_tiles, tile_payload
 from vqcodec.patch.design import (
     Band,
     PlaneBook,
@@ -36,6 +36,7 @@ from vqcodec.patch.form import Form
 from vqcodec.patch.options import Options
 
 if TYPE_CHECKING:
+    from vqcodec.media.large import LargeImage
     from vqcodec.patch.encoder import Point
 
 _VECTORS = 1 << 19  # of all images together, at least 16 a codeword
@@ -50,7 +51,7 @@ def suffixes(layout: str, planes: int) -> list[str]:
     return names[:planes]
 
 
-def form_of(codebook: Codebook, image: Image) -> tuple[str, bool]:
+def form_of(codebook: Codebook, image: Image | LargeImage) -> tuple[str, bool]:
     """Return the layout and the mean removal that a codebook is for; it must fit the image."""
     config = codebook.require("patch").config
     layout, bits = config.get("transform"), config.get("bits")
@@ -139,29 +140,29 @@ def detach(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[bytes, Codeboo
     if form.external:
         raise ParameterError("the file has no codebook of its own")
     books = read_books(opened, form, None, limits)
-    coded = split_streams(opened, form, books)
-    usage = [np.bincount(p.indices.ravel(), minlength=p.book.count) for p in coded]
+    usage = count_uses(opened, form, books)
     words = "taken out of one image"
     codebook = codebook_of(form.layout, form.bits, form.means_removed, books, usage, words)
     outside = replace(form, external=True)
-    planes = [
-        _recode(plane, book, outside)
-        for plane, (_, book) in zip(coded, plane_books(codebook, outside), strict=True)
-    ]
+    frequencies = [book.frequencies for _, book in plane_books(codebook, outside)]
+    tiles = []
+    for tile, planes in split_tiles(opened, form, books):
+        recoded = [_recode(p, f, tile) for p, f in zip(planes, frequencies, strict=True)]
+        tiles.append(tile_payload(tile, recoded))
     metadata = from_chunks(opened, limits)
-    return pack(outside, planes, codebook, metadata, opened.check or 0), codebook
+    return pack(outside, books, tiles, codebook, metadata, opened.check or 0), codebook
 
 
-def _recode(plane: CodedPlane, book: PlaneBook, form: Form) -> CodedPlane:
+def _recode(plane: CodedPlane, frequencies: np.ndarray | None, form: Form) -> CodedPlane:
     """Code the same indices with the frequencies of an external codebook."""
     if form.fixed_rate:
         return plane
     from vqcodec.patch.indexcoder import encode_given
 
     stream = encode_given(
-        plane.indices, plane.means, book.codewords, plane.shape, form.bits, book.frequencies
+        plane.indices, plane.means, plane.book.codewords, plane.shape, form.bits, frequencies
     )
-    return CodedPlane(plane.shape, book, stream, plane.indices, plane.means)
+    return replace(plane, stream=stream)
 
 
 # --- training -----------------------------------------------------------------
@@ -262,7 +263,7 @@ class _Gathered:
 
     def add(self, image: Image) -> None:
         """Draw from one image."""
-        from vqcodec.patch.encoder import luma
+        from vqcodec.patch.planes import luma
 
         samples = image.samples
         if not self.layout:

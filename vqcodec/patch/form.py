@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vqcodec.container import ByteReader, Limits, pack_varint
-from vqcodec.errors import FormatError, LimitError
+from vqcodec.errors import LimitError
 from vqcodec.patch.blocks import LAYOUTS, PlaneShape, plane_shapes
+from vqcodec.tiling import Grid, Place
 
 
 @dataclass(frozen=True)
 class Form:
-    """Everything that the header says of a patch file."""
+    """Everything that the header says of a patch file.
+
+    `tile` is height and width of the tiles, None if the picture is one piece.
+    """
 
     width: int
     height: int
@@ -23,21 +27,26 @@ class Form:
     fixed_rate: bool
     means_removed: bool
     external: bool
+    tile: tuple[int, int] | None = None
 
     def pack(self) -> bytes:
-        """Return the header's bytes: flags, width - 1, height - 1."""
+        """Return the header's bytes: flags, width - 1, height - 1; of tiles the same."""
         flags = LAYOUTS.index(self.layout) | self.alpha << 2 | (self.bits == 16) << 3
         flags |= self.fixed_rate << 4 | self.means_removed << 5 | self.external << 6
-        return bytes([flags]) + pack_varint(self.width - 1) + pack_varint(self.height - 1)
+        flags |= (self.tile is not None) << 7
+        sizes = [self.width, self.height, *reversed(self.tile or ())]
+        return bytes([flags]) + b"".join(pack_varint(size - 1) for size in sizes)
 
     @classmethod
     def unpack(cls, header: bytes, limits: Limits) -> Form:
         """Read the header; more pixels than the limit are refused."""
         reader = ByteReader(header)
         flags = reader.byte()
-        if flags & 0x80:
-            raise FormatError("the header uses a flag that this version does not know")
         width, height = reader.varint() + 1, reader.varint() + 1
+        tile = None
+        if flags & 128:
+            tile_width, tile_height = reader.varint() + 1, reader.varint() + 1
+            tile = tile_height, tile_width
         reader.finish()
         if width * height > limits.pixels:
             raise LimitError(
@@ -45,12 +54,20 @@ class Form:
             )
         return cls(
             width, height, LAYOUTS[flags & 3], bool(flags & 4), 16 if flags & 8 else 8,
-            bool(flags & 16), bool(flags & 32), bool(flags & 64),
+            bool(flags & 16), bool(flags & 32), bool(flags & 64), tile,
         )  # fmt: skip
 
     @property
     def channels(self) -> int:
         return (1 if self.layout == "gray" else 3) + self.alpha
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.height, self.width, *(self.tile or (self.height, self.width)))
+
+    def of_tile(self, place: Place) -> Form:
+        """Return the form of a tile, which is a picture of its own."""
+        return replace(self, height=place.height, width=place.width, tile=None)
 
     def shapes(self, block: tuple[int, int]) -> list[PlaneShape]:
         return plane_shapes(self.height, self.width, self.layout, self.alpha, block)

@@ -48,6 +48,9 @@ class Options:
         Chroma at half or at full resolution, with ``ycbcr``.
     mean_removed : bool
         Code block means apart; the codebook holds shapes only.
+    tile : int, optional
+        About the side of the tiles that decode on their own, in pixels:
+        rounded to whole blocks. Default: 1024, at a fixed rate 256.
     seed : int
         Of the codebook training.
     strip : bool
@@ -65,6 +68,7 @@ class Options:
     color: str | None = None
     chroma: str = "420"
     mean_removed: bool = False
+    tile: int | None = None
     seed: int = 0
     strip: bool = False
 
@@ -82,6 +86,7 @@ class Options:
         _within("size", self.size, 1, math.inf)
         _within("lagrangian", self.lagrangian, 0, math.inf)
         _within("codewords", self.codewords, 2, MOST_CODEWORDS)
+        _within("tile", self.tile, 16, 1 << 15)
         for side in self.block_shape or ():
             _within("block side", side, 1, MOST_BLOCK)
         if self.color not in (None, *COLOURS):

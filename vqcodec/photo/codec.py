@@ -17,7 +17,7 @@ import numpy as np
 
 from vqcodec import container
 from vqcodec.codebook import Codebook
-from vqcodec.container import DEFAULT_LIMITS, GAP, Chunk, Container, Entry, Limits
+from vqcodec.container import DEFAULT_LIMITS, Chunk, Container, Limits
 from vqcodec.errors import (
     CancelledError,
     ChecksumError,
@@ -31,7 +31,6 @@ from vqcodec.photo.header import SHIPPED_PREFIX, Header
 from vqcodec.photo.job import (
     Job,
     Progress,
-    in_order,
     prepare,
     quantization,
     samples_of,
@@ -40,6 +39,7 @@ from vqcodec.photo.job import (
     tables_of,
 )
 from vqcodec.photo.options import DEFAULT_QUALITY, Options, quality_step
+from vqcodec.tiling import Place, in_order, read_tile, tile_chunks
 
 if TYPE_CHECKING:
     from vqcodec.media.large import LargeImage
@@ -171,28 +171,25 @@ def decode(
     opened.refuse_unknown(KNOWN_CHUNKS)
     header = Header.unpack(opened.header, limits)
     tables = _checked_tables(opened, header, codebook)
-    places = header.tiles()
-    entries = _tile_entries(opened, len(places), damaged is not None)
-    if len(entries) != len(places):
-        raise FormatError(f"the file holds {len(entries)} tiles in place of {len(places)}")
+    entries = tile_chunks(opened, "T", header.grid, damaged)
     x, y, width, height = region or (0, 0, header.width, header.height)
     check_region((x, y, width, height), header.width, header.height)
-    wanted = [
-        (place, entry)
-        for place, entry in zip(places, entries, strict=True)
-        if place[0] < y + height and place[0] + place[2] > y
-        and place[1] < x + width and place[1] + place[3] > x
-    ]  # fmt: skip
     samples = np.full((height, width, header.channels), _UNKNOWN, np.uint8)
 
-    def work(item: tuple[tuple[int, int, int, int], bytes]) -> tuple[Any, np.ndarray]:
+    def work(item: tuple[Place, bytes]) -> tuple[Place, np.ndarray]:
         from vqcodec.photo.tiles import decode_tile
 
-        (top, left, tall, wide), data = item
+        place, data = item
+        tall, wide = place.height, place.width
         state = decode_tile(data, header.channels, tall, wide, tables, quantization(header))
-        return (top, left, tall, wide), samples_of(state, tall, wide)
+        return place, samples_of(state, tall, wide)
 
-    intact = _read(opened, wanted, damaged)
+    intact = []
+    for number in header.grid.touched((x, y, width, height)):
+        place = header.grid.place(number)
+        payload = read_tile(opened, entries[number], place, damaged)
+        if payload is not None:
+            intact.append((place, payload))
     for number, ((top, left, tall, wide), decoded) in enumerate(in_order(work, intact, threads)):
         t, b = max(top, y), min(top + tall, y + height)
         l, r = max(left, x), min(left + wide, x + width)  # noqa: E741
@@ -225,44 +222,3 @@ def _checked_tables(opened: Container, header: Header, codebook: Codebook | None
             f"the file was coded with the codebook {identity.hex()}, not with {codebook.name}"
         )
     return tables_of(codebook)
-
-
-def _tile_entries(opened: Container, count: int, salvage: bool) -> list[Entry | None]:
-    """Return the chunk of each tile, None where it is lost.
-
-    Tiles bear no numbers: those before the first gap in a damaged file count
-    from the first tile on, those behind the last gap from the last one back,
-    and what stands between two gaps has no known place.
-    """
-    tiles: list[Entry | None] = [entry for entry in opened.entries if entry.type == "T"]
-    if not salvage or len(tiles) >= count:
-        return tiles
-    gaps = [n for n, entry in enumerate(opened.entries) if entry.type == GAP]
-    first = gaps[0] if gaps else len(opened.entries)
-    last = gaps[-1] if gaps else len(opened.entries)
-    before: list[Entry | None] = [e for e in opened.entries[:first] if e.type == "T"]
-    after = [e for e in opened.entries[last:] if e.type == "T"]
-    return before + [None] * (count - len(before) - len(after)) + after
-
-
-def _read(
-    opened: Container,
-    wanted: list[tuple[tuple[int, int, int, int], Entry | None]],
-    damaged: list[str] | None,
-) -> list[tuple[tuple[int, int, int, int], bytes]]:
-    """Read the tiles; damaged ones are left out if they are to be reported."""
-    read = []
-    for place, entry in wanted:
-        top, left, tall, wide = place
-        name = f"the tile of {wide} x {tall} pixels at {left},{top}"
-        if entry is None:
-            assert damaged is not None
-            damaged.append(f"{name} is lost")
-            continue
-        try:
-            read.append((place, entry.read(opened.file).payload))
-        except ChecksumError:
-            if damaged is None:
-                raise
-            damaged.append(f"{name} is damaged")
-    return read

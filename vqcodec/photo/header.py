@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vqcodec.container import ByteReader, Limits, pack_varint
 from vqcodec.errors import FormatError, LimitError
+from vqcodec.tiling import Grid
 
 SHIPPED_PREFIX = 4  # bytes of its identity by which the shipped codebook is named
 _STEPS = 224
@@ -97,13 +98,9 @@ class Header:
             bool(flags & 4), bool(flags & 8), shipped,
         )  # fmt: skip
 
-    def tiles(self) -> list[tuple[int, int, int, int]]:
-        """Return (top, left, height, width) of the tiles in file order."""
-        return [
-            (top, left, min(self.tile, self.height - top), min(self.tile, self.width - left))
-            for top in range(0, self.height, self.tile)
-            for left in range(0, self.width, self.tile)
-        ]
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.height, self.width, self.tile, self.tile)
 
 
 def _signed(byte: int) -> int:

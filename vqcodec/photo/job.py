@@ -6,12 +6,9 @@ time, so that memory holds no more than the picture and a few tiles.
 
 from __future__ import annotations
 
-import os
 import warnings
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +21,7 @@ from vqcodec.container import Chunk, Kind
 from vqcodec.errors import CancelledError
 from vqcodec.photo.header import SHIPPED_PREFIX, Header
 from vqcodec.photo.options import Options
+from vqcodec.tiling import Place, in_order
 
 if TYPE_CHECKING:
     from vqcodec.media.large import Raster
@@ -123,16 +121,16 @@ class Job:
         )  # fmt: skip
         mean = visual.mean_activity(self.samples) if eye else 0.0
         coded = Coded(header, self.codebook)
-        tiles = header.tiles()
+        tiles = header.grid.places()
 
-        def work(tile: tuple[int, int, int, int]) -> tuple[bytes, np.ndarray, int]:
+        def work(tile: Place) -> tuple[bytes, np.ndarray, int]:
             top, left, tall, wide = tile
             samples = self.samples[top : top + tall, left : left + wide]
             data, decoded = self._encode_tile(header, mean, dearness, samples)
             gap = samples.astype(np.int32) - decoded
             return data, decoded, int((gap * gap).sum(dtype=np.int64))
 
-        across = -(-width // header.tile)
+        across = header.grid.across
         band: list[np.ndarray] = []
         results = in_order(work, tiles, self.options.threads)
         for number, (data, decoded, error) in enumerate(results):
@@ -184,26 +182,3 @@ def samples_of(state: Any, height: int, width: int) -> np.ndarray:
     from vqcodec.photo.planes import to_samples
 
     return to_samples(state.planes[:, :height, :width])
-
-
-def in_order(work: Callable[[Any], Any], items: list[Any], threads: int | None) -> Iterator[Any]:
-    """Map over threads, keeping the order and only a few results waiting.
-
-    The default is what numba's own loops use: all cores, or NUMBA_NUM_THREADS.
-    """
-    threads = threads or int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
-    if threads == 1 or len(items) == 1:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[Any]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

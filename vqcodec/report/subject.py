@@ -160,20 +160,20 @@ def _measured(
 def patch_planes(opened: Container, codebook: Codebook | None = None) -> list[Plane]:
     """Return the codebooks of a patch file, as they look, with their use."""
     from vqcodec.patch.books import read_books
-    from vqcodec.patch.codec import split_streams
+    from vqcodec.patch.codec import count_uses
     from vqcodec.patch.form import Form
 
     form = Form.unpack(opened.header, DEFAULT_LIMITS)
     books = read_books(opened, form, codebook, DEFAULT_LIMITS)
     planes = []
-    for number, plane in enumerate(split_streams(opened, form, books)):
-        shape = plane.shape
+    uses = count_uses(opened, form, books)
+    for number, ((shape, book), counts) in enumerate(zip(books, uses, strict=True)):
         names = {"gray": ["gray"], "rgb": ["colour"]}.get(form.layout, ["luma", "chroma"])
         planes.append(
             Plane(
                 [*names, "alpha"][number],
-                looks_of(plane.book.codewords, shape.block, shape.channels, form.bits),
-                np.bincount(plane.indices.ravel(), minlength=plane.book.count),
+                looks_of(book.codewords, shape.block, shape.channels, form.bits),
+                counts,
             )
         )
     return planes
