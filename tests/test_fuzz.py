@@ -7,11 +7,14 @@ import random
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import vqcodec
 from tests.fuzz import mutate, targets
 from tests.fuzz.__main__ import fuzz
+from vqcodec.codebook import Codebook
 from vqcodec.container import Chunk, Kind, Limits, open_container, pack, pack_varint
 from vqcodec.errors import LimitError, VQError
 
@@ -43,12 +46,19 @@ def test_cases_depend_on_their_number_alone():
     assert len({mutant for _, mutant in mutants}) > 200
 
 
+def identity(model: str) -> bytes:
+    """Return what files name a shipped codebook by."""
+    folder = Path(vqcodec.__file__).parent / "models"
+    return Codebook.load(folder / f"{model}.vqcb").identity
+
+
 def bombs() -> Iterator[bytes]:
     """Files of at most a hundred bytes that claim 2**31 pixels, samples, codewords or tiles."""
     wide, high = pack_varint((1 << 16) - 1), pack_varint((1 << 15) - 1)
     line = pack_varint((1 << 28) - 1)  # as many pixels as the default limit allows, in one row
     body = [Chunk("B", b"\x33\x00"), Chunk("I", b""), Chunk("P", b"\0"), Chunk("T", b"")]
-    photo = b"\x50\x00" + bytes(4)
+    photo = b"\x50\x00" + identity("photo")[:4]
+    models = b"\0" + identity("music")[:8] + identity("speech")[:8]
     yield pack(Kind.PATCH, b"\x00" + wide + high, body[:2])
     yield pack(Kind.PATCH, b"\x10" + wide + high, body[:2])
     yield pack(Kind.PATCH, b"\x80" + wide + high + b"\0\0", body[:2])
@@ -61,8 +71,11 @@ def bombs() -> Iterator[bytes]:
     yield pack(Kind.PHOTO, b"\x00" + line + b"\0" + b"\x05" + photo, body[3:])  # narrow tiles
     sound = [Chunk("S", b"\0\1"), Chunk("F", pack_varint((1 << 33) + 1))]
     rate = pack_varint(48000)
-    yield pack(Kind.AUDIO, b"\x00" + rate + b"\x01\x08", sound)
-    yield pack(Kind.AUDIO, b"\x01" + bytes([1, 1, 50]) + bytes(4), sound)
+    yield pack(Kind.AUDIO, b"\x00" + rate + b"\x01\x08" + models, sound)
+    long = b"\x00" + pack_varint(768_000) + b"\x08\xff"
+    segment = Chunk("S", b"\0\1\xff\1" + bytes(3))
+    yield pack(Kind.AUDIO, long + models, [segment, Chunk("F", b"\1")])
+    yield pack(Kind.AUDIO, b"\x01" + bytes([1, 1, 50]) + identity("celp")[:4], sound)
     yield pack(Kind.FRAMES, rate + b"\x01" + pack_varint(1 << 30) + pack_varint(1 << 30), sound)
     numbers = pack_varint(1 << 16) + pack_varint(1 << 15)
     array = b"\x01a\x00\x02" + numbers + zlib.compress(b"")
@@ -74,7 +87,6 @@ def bombs() -> Iterator[bytes]:
 def test_bombs_are_refused_by_what_they_claim(data, damaged):
     """Before anything of that size is allocated: a megabyte is more than a refusal takes."""
     from vqcodec import api
-    from vqcodec.codebook import Codebook
 
     assert len(data) <= 100
 

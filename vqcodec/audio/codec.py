@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from vqcodec.audio import mdct
-from vqcodec.audio.header import CHANNELS, RATES, frame_size
+from vqcodec.audio.header import CHANNELS, RATES, check_values, frame_size
 from vqcodec.audio.model import Tables, tables_of
 from vqcodec.audio.options import Options, quality_knob
 from vqcodec.audio.segment import FIRST, SPEECH, Coder, elements, parse, sizes_of
@@ -282,9 +282,8 @@ class Decoder:
         self.channels = reader.byte()
         self._count = reader.byte()
         kind = reader.byte()
-        if not RATES[0] <= self.rate <= RATES[1]:
-            raise FormatError(f"the file claims an illegal sampling rate of {self.rate} Hz")
-        if not 1 <= self.channels <= CHANNELS or self._count < 1 or kind > 1:
+        check_values(self.rate, self.channels, self._count)
+        if kind > 1:
             raise FormatError("the audio header holds an illegal value")
         self._own: Tables | None = None
         if kind == 1:

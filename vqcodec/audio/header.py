@@ -9,6 +9,7 @@ from vqcodec.errors import FormatError
 
 RATES = (1000, 768000)
 CHANNELS = 8
+MOST_SAMPLES = 1 << 25  # of a segment, all channels: what a decoder must hold at once
 SPEECH_RATES = (8000, 8000, 16000)  # of the modes of the speech codec
 
 
@@ -30,9 +31,18 @@ def describe(header: bytes) -> dict[str, Any]:
     """
     reader = ByteReader(bytes(header), "audio header")
     rate, channels, count = reader.varint(), reader.byte(), reader.byte()
-    if not RATES[0] <= rate <= RATES[1] or not 1 <= channels <= CHANNELS or count < 1:
-        raise FormatError("the audio header holds an illegal value")
+    check_values(rate, channels, count)
     return {"rate": rate, "channels": channels, "segment_frames": count * frame_size(rate)}
+
+
+def check_values(rate: int, channels: int, count: int) -> None:
+    """Refuse what no encoder writes: rate, channels, or frames of a segment."""
+    if not RATES[0] <= rate <= RATES[1]:
+        raise FormatError(f"the file claims an illegal sampling rate of {rate} Hz")
+    if not 1 <= channels <= CHANNELS or count < 1:
+        raise FormatError("the audio header holds an illegal value")
+    if count * frame_size(rate) * channels > MOST_SAMPLES:
+        raise FormatError("the audio header claims absurdly long segments")
 
 
 def describe_speech(header: bytes) -> dict[str, Any]:

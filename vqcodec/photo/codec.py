@@ -170,8 +170,8 @@ def decode(
     """
     opened.refuse_unknown(KNOWN_CHUNKS)
     header = Header.unpack(opened.header, limits)
-    tables = _checked_tables(opened, header, codebook)
     entries = tile_chunks(opened, "T", header.grid, damaged)
+    tables = _checked_tables(opened, header, codebook)
     x, y, width, height = region or (0, 0, header.width, header.height)
     check_region((x, y, width, height), header.width, header.height)
     samples = np.full((height, width, header.channels), _UNKNOWN, np.uint8)
