@@ -1,8 +1,10 @@
 """A fuzzer for the decoders that knows how files are made.
 
     python -m tests.fuzz --seconds 120 --seed 1 [--kinds patch palette] [--bounds]
+    python -m tests.fuzz --random --seconds 600 --seed 7 --log fuzz.jsonl     again and again
 
-Cases are numbered and depend on the seed alone. They run in a process of their
+With --log each run is a line of that file, and a run with the same kinds, seed and
+--bounds goes on where the last one ended. Cases are numbered and depend on the seed alone. They run in a process of their
 own, which a watchdog kills when a case hangs; after a crash the next case goes
 on. With --bounds the kernels check every index that they use.
 """
@@ -113,6 +115,14 @@ def _processor_time(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def logged(path: Path, run: dict[str, Any]) -> int:
+    """Return the case at which the last run of the same kind in a log ended."""
+    if not path.exists():
+        return 0
+    lines = map(json.loads, path.read_text().splitlines())
+    return max((line["next"] for line in lines if run.items() <= line.items()), default=0)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=120)
@@ -122,11 +132,17 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=1 << 62, help="at most so many")
     parser.add_argument("--bounds", action="store_true", help="kernels check their indices")
     parser.add_argument("--random", action="store_true", help="leave out the exhaustive cases")
+    parser.add_argument("--log", type=Path, default=None, help="append to it, and go on from it")
     parser.add_argument("--only", type=int, default=None, help="run one case again")
     wanted = parser.parse_args()
     kinds = wanted.kinds or [kind for kind in KINDS if seeds(kind)]
     if wanted.only is not None:
         wanted.first, wanted.cases = wanted.only, 1
+    run = {
+        "kinds": kinds, "seed": wanted.seed, "bounds": wanted.bounds, "random": wanted.random,
+    }  # fmt: skip
+    if wanted.log is not None:
+        wanted.first = logged(wanted.log, run)
     started = time.monotonic()
     report = fuzz(
         kinds, wanted.seed, wanted.seconds, wanted.first, wanted.first + wanted.cases,
@@ -139,6 +155,11 @@ def main() -> int:
         f"seed {wanted.seed}, {report['accepted']} accepted, {len(report['findings'])} findings, "
         f"slowest {report['slowest'] * 1000:.0f} ms, next case {report['next']}"
     )
+    if wanted.log is not None:
+        with wanted.log.open("a") as file:
+            seconds = round(time.monotonic() - started)
+            file.write(json.dumps({**run, "first": wanted.first, "seconds": seconds, **report}))
+            file.write("\n")
     return 1 if report["findings"] else 0
 
 

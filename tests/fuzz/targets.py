@@ -17,6 +17,7 @@ import numpy as np
 
 import vqcodec
 from tests.fuzz.mutate import Parts
+from vqcodec.api import image_codec
 from vqcodec.codebook import Codebook
 from vqcodec.container import Chunk, Container, Kind, Limits, open_container
 from vqcodec.errors import VQError
@@ -97,7 +98,8 @@ def _image(opened: Container, data: bytes, seed: Seed, rng: random.Random, way: 
         return
     damaged: list[str] = []
     if way < 0.2 and opened.kind is not Kind.PALETTE:
-        image = vqcodec.decode(data, codebook=seed.codebook, limits=LIMITS, damaged=damaged)
+        codec = image_codec(opened)
+        image = codec.decode(opened, seed.codebook, limits=LIMITS, damaged=damaged)
     else:
         image = vqcodec.decode(data, codebook=seed.codebook, limits=LIMITS)
     samples = image.samples
