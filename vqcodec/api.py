@@ -349,7 +349,8 @@ def train(
 
         _refuse_unknown(options, train_photo, "the training of photo codebooks")
         book = train_photo(
-            (load_image(file, limits) for file in files),
+            files,
+            limits=limits,
             progress=progress,
             provenance=provenance,
             checkpoint=state,
@@ -360,7 +361,7 @@ def train(
 
         steps = {"max_iter": options.pop("max_iter")} if "max_iter" in options else {}
         book = external.train(
-            lambda first: (load_image(file, limits) for file in files[first:]),
+            lambda first: (open_large(f, limits) or load_image(f, limits) for f in files[first:]),
             len(files),
             make_options("patch", options),
             provenance=provenance,

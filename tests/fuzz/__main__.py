@@ -4,9 +4,10 @@
     python -m tests.fuzz --random --seconds 600 --seed 7 --log fuzz.jsonl     again and again
 
 With --log each run is a line of that file, and a run with the same kinds, seed and
---bounds goes on where the last one ended. Cases are numbered and depend on the seed alone. They run in a process of their
-own, which a watchdog kills when a case hangs; after a crash the next case goes
-on. With --bounds the kernels check every index that they use.
+--bounds goes on where the last one ended. Cases are numbered and depend on the seed
+alone. They run in a process of their own, which a watchdog kills when a case hangs;
+after a crash the next case goes on. With --bounds the kernels check every index
+that they use.
 """
 
 from __future__ import annotations

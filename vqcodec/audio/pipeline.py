@@ -152,6 +152,20 @@ def train(
     )  # fmt: skip
 
 
+class _Loaded(Sequence[tuple[np.ndarray, int]]):
+    """Samples and rates of files, each read when it is asked for."""
+
+    def __init__(self, files: Sequence[Any], limits: Limits) -> None:
+        self.files, self.limits = files, limits
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, number: Any) -> Any:
+        sound = load_audio(self.files[number], self.limits)
+        return sound.to_float(), sound.rate
+
+
 def _train_speech(
     files: Sequence[Any],
     options: dict[str, Any],
@@ -166,6 +180,5 @@ def _train_speech(
     for name in options:
         if name not in known:
             raise ParameterError(f"the training of speech codebooks has no option {name!r}")
-    sounds = ((sound.to_float(), sound.rate) for sound in (load_audio(f, limits) for f in files))
-    book = train_speech(sounds, TrainOptions(**options), progress)
+    book = train_speech(_Loaded(files, limits), TrainOptions(**options), progress)
     return dataclasses.replace(book, provenance=provenance or book.provenance)

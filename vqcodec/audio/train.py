@@ -153,34 +153,52 @@ def _plan(
 
 
 class _Excerpts:
-    """An endless, seeded supply of excerpts, (channels, n) float32 in 16-bit units."""
+    """An endless, seeded supply of excerpts, (channels, n) float32 in 16-bit units.
+
+    Of files only the excerpts are read, so they may be longer than memory.
+    """
 
     def __init__(self, sounds: list[Any], seed: int) -> None:
         if not sounds:
             raise CodebookError("there are no sounds to train on")
-        self._sounds = [self._load(sound) for sound in sounds]
+        self._sounds = sounds
+        self._sizes = [self._size(sound) for sound in sounds]
         self._generator = np.random.default_rng(seed)
-        seconds = np.array([s.shape[1] / rate for s, rate in self._sounds])
+        seconds = np.array([frames / rate for frames, rate in self._sizes])
         self._shares = np.cumsum(seconds) / seconds.sum()
 
     @staticmethod
-    def _load(sound: Any) -> tuple[np.ndarray, int]:
+    def _size(sound: Any) -> tuple[int, int]:
+        """Return the frames of a sound, and its rate."""
         if isinstance(sound, str | os.PathLike):
             import soundfile
 
-            samples, rate = soundfile.read(sound, dtype="float32", always_2d=True)
+            about = soundfile.info(os.fspath(sound))
+            return int(about.frames), int(about.samplerate)
+        return len(sound[0]), int(sound[1])
+
+    @staticmethod
+    def _read(sound: Any, start: int, count: int) -> np.ndarray:
+        """Return (channels, count) samples of a sound."""
+        if isinstance(sound, str | os.PathLike):
+            import soundfile
+
+            part = soundfile.read(
+                os.fspath(sound), count, start, dtype="float32", always_2d=True
+            )[0]  # fmt: skip
         else:
-            samples, rate = np.asarray(sound[0], np.float32), int(sound[1])
-            samples = samples.reshape(len(samples), -1)
-        return np.ascontiguousarray(samples.T) * np.float32(32768), rate
+            part = np.asarray(sound[0][start : start + count], np.float32)
+            part = part.reshape(len(part), -1)
+        return np.ascontiguousarray(part.T) * np.float32(32768)
 
     def next(self) -> tuple[np.ndarray, int]:
         which = int(np.searchsorted(self._shares, self._generator.random(), side="right"))
-        samples, rate = self._sounds[min(which, len(self._sounds) - 1)]
+        which = min(which, len(self._sounds) - 1)
+        frames, rate = self._sizes[which]
         size = int(SECONDS * rate)
-        start = int(self._generator.integers(0, max(1, samples.shape[1] - size + 1)))
+        start = int(self._generator.integers(0, max(1, frames - size + 1)))
         gain = np.float32(2 ** self._generator.uniform(-2, 0.3))
-        part = samples[:, start : start + size] * gain
+        part = self._read(self._sounds[which], start, size) * gain
         if len(part) > 1 and self._generator.random() < 0.2:
             part = part[:, :][:1]  # mono occurs too
         return part, rate

@@ -20,7 +20,7 @@ from vqcodec.container import DEFAULT_LIMITS, Limits, open_container
 from vqcodec.errors import CancelledError, CodebookError, FormatError, ParameterError
 from vqcodec.media import Image
 from vqcodec.metadata import from_chunks
-from vqcodec.patch.blocks import LAYOUTS, PlaneShape, pad, plane_shapes, split_planes
+from vqcodec.patch.blocks import LAYOUTS, PlaneShape, plane_shapes
 from vqcodec.patch.books import read_books
 from vqcodec.patch.codec import CodedPlane, count_uses, pack, split_tiles, tile_payload
 from vqcodec.patch.design import (
@@ -34,6 +34,7 @@ from vqcodec.patch.design import (
 )
 from vqcodec.patch.form import Form
 from vqcodec.patch.options import Options
+from vqcodec.patch.planes import Picture
 
 if TYPE_CHECKING:
     from vqcodec.media.large import LargeImage
@@ -169,7 +170,7 @@ def _recode(plane: CodedPlane, frequencies: np.ndarray | None, form: Form) -> Co
 
 
 def train(
-    images: Callable[[int], Iterator[Image]],
+    images: Callable[[int], Iterator[Image | LargeImage]],
     count: int,
     options: Options,
     *,
@@ -261,24 +262,20 @@ class _Gathered:
         self.vectors: list[list[np.ndarray]] = []
         self.bands: list[list[Band]] = []
 
-    def add(self, image: Image) -> None:
+    def add(self, image: Image | LargeImage) -> None:
         """Draw from one image."""
-        from vqcodec.patch.planes import luma
-
-        samples = image.samples
+        channels = image.channels
         if not self.layout:
-            self.layout, self.bits = self.options.layout(samples.shape[2]), image.bits
-        if self.layout != "gray" and samples.shape[2] <= 2:
-            samples = np.repeat(samples[..., :1], 3, 2)
+            self.layout, self.bits = self.options.layout(channels), image.bits
         if image.bits != self.bits:
             raise CodebookError("images of 8 and of 16 bits cannot share a codebook")
-        colour = samples[..., : samples.shape[2] - (samples.shape[2] in (2, 4))]
-        if self.layout == "gray" and colour.shape[2] == 3:
-            colour = luma(colour)
+        samples = image.samples
+        if isinstance(samples, np.ndarray):
+            samples = samples[..., : channels - (channels in (2, 4))]
+        picture = Picture(samples, self.layout)
         shapes = plane_shapes(image.height, image.width, self.layout, False, self.point.block)
-        planes = split_planes(np.ascontiguousarray(colour), self.layout)
-        for plane, (shape, samples) in enumerate(zip(shapes, planes, strict=True)):
-            padded = pad(samples, shape)
+        for plane, shape in enumerate(shapes):
+            padded = picture.padded(plane, shape)
             if len(self.vectors) == plane:
                 self.vectors.append([])
                 self.bands.append([])

@@ -24,24 +24,30 @@ TILE, FIXED_RATE_TILE = 1024, 256  # sides, about, of tiles that nobody has chos
 
 
 class Picture:
-    """Samples and planes of a picture, for any part of it."""
+    """Samples and planes of a picture, for any part of it; gray becomes colour where it must."""
 
     def __init__(self, samples: np.ndarray | Raster, layout: str) -> None:
         self.layout = layout
         self._to_luma = layout == "gray" and samples.shape[2] > 2
-        if isinstance(samples, np.ndarray) and self._to_luma:
-            samples, self._to_luma = luma(samples), False
+        self._to_colour = layout != "gray" and samples.shape[2] == 1
+        if isinstance(samples, np.ndarray):
+            samples = self._converted(samples)
+            self._to_luma = self._to_colour = False
         self._samples = samples
         self.height, self.width, channels = samples.shape
-        self.channels = channels - 2 if self._to_luma else channels
+        self.channels = channels - 2 * self._to_luma + 2 * self._to_colour
         self.itemsize = samples.dtype.itemsize
         self._planes: list[np.ndarray] | None = None
 
     def samples(self, place: Place) -> np.ndarray:
         """Return the samples of a rectangle."""
         top, left, height, width = place
-        found = np.asarray(self._samples[top : top + height, left : left + width])
-        return luma(found) if self._to_luma else found
+        return self._converted(self._samples[top : top + height, left : left + width])
+
+    def _converted(self, samples: np.ndarray) -> np.ndarray:
+        if self._to_luma:
+            return luma(samples)
+        return np.repeat(samples, 3, 2) if self._to_colour else samples
 
     def planes(self, place: Place) -> list[np.ndarray]:
         """Return the planes of a rectangle; with chroma at half resolution its corner is even."""

@@ -12,18 +12,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vqcodec.checkpoint import Checkpoint
 from vqcodec.codebook import Codebook
+from vqcodec.container import DEFAULT_LIMITS, Limits
 from vqcodec.errors import CancelledError, CodebookError
 from vqcodec.photo.bootstrap import bootstrap
 from vqcodec.photo.contexts import TYPES
 from vqcodec.photo.fit import Statistics, fit
 from vqcodec.photo.model import FORMAT, LAMBDA, SHAPES, Tables
 from vqcodec.photo.planes import to_planes
+
+if TYPE_CHECKING:
+    from vqcodec.media.large import Raster
 
 Progress = Callable[[float, str], "bool | None"]
 # Step indices that training visits: half octaves from 1.4 to 64 sample values.
@@ -53,13 +57,15 @@ def train(
     provenance: str = "",
     start: Codebook | None = None,
     checkpoint: Checkpoint | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Codebook:
     """Train a photo codebook.
 
     Parameters
     ----------
     images : iterable of paths, arrays or `Image` values
-        Photographs; a few dozen of a megapixel each are enough.
+        Photographs; a few dozen of a megapixel each are enough. Paths are read
+        when they are wanted, and only some of them are kept in memory.
     seed : int
         Chooses the crops; the same seed and pictures give the same codebook.
     rounds : int
@@ -80,6 +86,8 @@ def train(
         Where the state is kept, after each round and every few seconds of what
         follows: a training that takes it up returns the same codebook as one
         that was never stopped.
+    limits : Limits
+        Larger images are refused.
 
     Returns
     -------
@@ -93,7 +101,7 @@ def train(
     CancelledError
         `progress` said so.
     """
-    crop = _Crops(list(images), seed)
+    crop = _Crops(list(images), seed, limits)
     checkpoint = checkpoint or Checkpoint(None)
     kept = checkpoint.load()
     if kept:
@@ -150,49 +158,65 @@ class _Run:
         self.checkpoint.save({"done": np.array(self.done), **model, **more})
 
 
+_KEPT = 1 << 28  # bytes of pictures that are kept in memory
+
+
 class _Crops:
     """An endless, seeded supply of 512 x 384 crops."""
 
-    def __init__(self, images: Sequence[Any], seed: int) -> None:
+    def __init__(self, images: Sequence[Any], seed: int, limits: Limits = DEFAULT_LIMITS) -> None:
         if not images:
             raise CodebookError("there are no pictures to train on")
-        self.images = images
+        self.images, self.limits = images, limits
         self.random = np.random.default_rng(seed)
         self.order: list[int] = []
-        self.loaded: dict[int, np.ndarray] = {}
+        self.loaded: dict[int, np.ndarray | Raster] = {}  # the oldest first
 
     def next(self) -> np.ndarray:
         """Return the planes of the next crop."""
         image, top, left, height, width = self._choose()
-        return to_planes(image[top : top + height, left : left + width])
+        return to_planes(_rgb(image[top : top + height, left : left + width]))
 
     def skip(self, count: int) -> None:
         """Draw crops that an earlier run has seen."""
         for _ in range(count):
             self._choose()
 
-    def _choose(self) -> tuple[np.ndarray, int, int, int, int]:
+    def _choose(self) -> tuple[np.ndarray | Raster, int, int, int, int]:
         if not self.order:
             self.order = list(self.random.permutation(len(self.images)))
         index = self.order.pop()
-        if index not in self.loaded:
-            self.loaded[index] = _rgb(self.images[index])
-        image = self.loaded[index]
+        image = self.loaded.pop(index, None)
+        if image is None:
+            image = _samples(self.images[index], self.limits)
+            while self.loaded and sum(_size(one) for one in self.loaded.values()) > _KEPT:
+                del self.loaded[next(iter(self.loaded))]
+        self.loaded[index] = image
         height, width = min(384, image.shape[0]), min(512, image.shape[1])
         top = int(self.random.integers(image.shape[0] - height + 1))
         left = int(self.random.integers(image.shape[1] - width + 1))
         return image, top, left, height, width
 
 
-def _rgb(source: Any) -> np.ndarray:
-    """Load a picture as 8-bit RGB."""
+def _samples(source: Any, limits: Limits) -> np.ndarray | Raster:
+    """Read a picture, or open it where it can stay on the disk."""
     from vqcodec.media import load_image
+    from vqcodec.media.large import open_large
 
-    samples = load_image(source).samples if not isinstance(source, np.ndarray) else source
+    if isinstance(source, np.ndarray):
+        return source if source.ndim == 3 else source[..., None]
+    return (open_large(source, limits) or load_image(source, limits)).samples
+
+
+def _size(samples: np.ndarray | Raster) -> int:
+    """Return the bytes of memory that samples take."""
+    return samples.nbytes if isinstance(samples, np.ndarray) else 0
+
+
+def _rgb(samples: np.ndarray) -> np.ndarray:
+    """Return samples as 8-bit RGB."""
     if samples.dtype == np.uint16:
         samples = (samples >> 8).astype(np.uint8)
-    if samples.ndim == 2:
-        samples = samples[..., None]
     return samples[..., :3] if samples.shape[2] >= 3 else np.repeat(samples[..., :1], 3, 2)
 
 

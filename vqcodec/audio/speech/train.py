@@ -10,7 +10,7 @@ and its decisions are counted; twice, since the search follows the counts.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,7 +68,7 @@ class TrainOptions:
 
 
 def train(
-    sounds: Iterable[tuple[np.ndarray, int]],
+    sounds: Sequence[tuple[np.ndarray, int]],
     options: TrainOptions | None = None,
     progress: ProgressCallback | None = None,
 ) -> Codebook:
@@ -76,8 +76,9 @@ def train(
 
     Parameters
     ----------
-    sounds : iterable of (samples, rate)
-        Float samples in [-1, 1], (n,) or (n, channels), which are mixed down;
+    sounds : sequence of (samples, rate)
+        Asked for one at a time, and more than once: a sequence that reads them then needs
+        little memory. Float samples in [-1, 1], (n,) or (n, channels), which are mixed down;
         rates of 8000 and above, which are resampled.
     options : TrainOptions, optional
     progress : callable, optional
@@ -91,12 +92,16 @@ def train(
         The progress callback returned False.
     """
     options = options or TrainOptions()
-    sounds = [(_mono(samples), rate) for samples, rate in sounds]
+    seconds = [(len(samples) / rate, rate) for samples, rate in sounds]
     reports = Progress(progress)
     arrays: dict[str, np.ndarray] = {}
     modes = options.modes
     if modes is None:
-        modes = tuple(i for i, mode in enumerate(MODES) if _seconds(sounds, mode.rate) > LEAST)
+        modes = tuple(
+            i
+            for i, mode in enumerate(MODES)
+            if sum(own for own, rate in seconds if rate >= mode.rate) > LEAST
+        )
     if not modes:
         raise CodebookError(f"speech codebooks need at least {LEAST} seconds of speech")
     for i, number in enumerate(modes):
@@ -134,10 +139,6 @@ def train_mode(
 TRADES = (0.005, 0.025, 0.005)  # what a bit is worth where each mode is at home
 
 
-def _seconds(sounds: Sequence[tuple[np.ndarray, int]], rate: int) -> float:
-    return sum(len(samples) / own for samples, own in sounds if own >= rate)
-
-
 def _mono(samples: np.ndarray) -> np.ndarray:
     samples = np.asarray(samples, np.float64)
     return samples if samples.ndim == 1 else samples.mean(axis=1)
@@ -155,9 +156,12 @@ def _voices(
     left = options.seconds
     order = generator.permutation(len(sounds))
     for place, i in enumerate(order):
+        if left <= 0:
+            break
         samples, own = sounds[i]
-        if own < rate or left <= 0:
+        if own < rate:
             continue
+        samples = _mono(samples)
         up, down = SPEEDS[place % len(SPEEDS)] if options.voices else (1, 1)
         up, down = up * rate, down * own
         common = math.gcd(up, down)
