@@ -20,26 +20,37 @@ import numpy as np
 import vqcodec
 from vqcodec.container import open_container
 from vqcodec.errors import VQError
-from vqcodec.media import load_audio, load_image
+from vqcodec.media import Image, load_audio, load_image
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 _INDEX_CHUNKS = "TIS"
 
 
 def files() -> dict[str, bytes]:
-    """Return a file of each kind that has parts."""
+    """Return a file of each kind; those that have parts also with several of them."""
+    from vqcodec.palette import codec as palette
+    from vqcodec.palette.options import PaletteOptions
+
     image = np.ascontiguousarray(load_image(SAMPLES / "astronaut.png").samples[:256, :256])
-    music = load_audio(SAMPLES / "music.flac")
-    sound = replace(music, samples=np.ascontiguousarray(music.samples[: 8 * music.rate]))
-    found = {
+    music, voice = (
+        replace(sound, samples=np.tile(sound.samples, (times, 1)))
+        for sound, times in ((load_audio(SAMPLES / "music.flac"), 2),
+                             (load_audio(SAMPLES / "voice.flac"), 4))
+    )  # fmt: skip
+    return {
         "photo, one tile": vqcodec.encode(image, kind="photo"),
         "photo, 16 tiles": vqcodec.encode(image, kind="photo", tile=64),
-        "patch, entropy-coded": vqcodec.encode(image, kind="patch"),
-        "patch, fixed rate": vqcodec.encode(image, kind="patch", fixed_rate=True),
-        "frames": vqcodec.encode(sound, kind="frames"),
+        "patch, one tile": vqcodec.encode(image, kind="patch"),
+        "patch, 16 tiles": vqcodec.encode(image, kind="patch", tile=64),
+        "patch, fixed rate, one tile": vqcodec.encode(image, kind="patch", fixed_rate=True),
+        "patch, fixed rate, 16 tiles": vqcodec.encode(
+            image, kind="patch", fixed_rate=True, tile=64
+        ),
+        "palette": palette.encode(Image(image), PaletteOptions(colors=64)),
+        "frames": vqcodec.encode(music, kind="frames"),
+        "audio": vqcodec.encode(music, kind="audio"),
+        "speech": vqcodec.encode(voice, kind="speech"),
     }
-    found["audio"] = vqcodec.encode(sound, kind="audio")
-    return found
 
 
 def index_bytes(data: bytes) -> list[int]:

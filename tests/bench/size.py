@@ -95,10 +95,10 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 10, 100])
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--kind", default="photo")
-    parser.add_argument("--options", nargs="*", default=None, help="of encode; else --effort 1")
+    parser.add_argument("--options", default="--effort=1", help="of encode, with blanks between")
     parser.add_argument("--keep", action="store_true", help="leave the coded files in the folder")
     wanted = parser.parse_args()
-    options = ["--effort=1"] if wanted.options is None else wanted.options
+    options = wanted.options.split()
     limits = ["--max-pixels", "2G", "--quiet", "--force"]
     print("| megapixels | file | encode: peak MB | s | CPU s/MP | ", end="")
     print("region of 1024 x 1024: peak MB | s | s in process |")

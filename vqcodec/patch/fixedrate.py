@@ -15,6 +15,8 @@ from vqcodec.errors import FormatError
 from vqcodec.metadata import inflate
 from vqcodec.patch.blocks import PlaneShape, from_vectors
 
+_GATHER = 1 << 12  # blocks that are looked up at a time: they stay in the cache
+
 __all__ = [
     "check_indices",
     "index_bits",
@@ -71,19 +73,23 @@ def look_up(
     bh, bw = shape.block
     width = bw * shape.channels
     out = np.empty((rows * bh, columns * bw, shape.channels), dtype)
+    step = max(1, _GATHER // columns)
+    strips = [slice(r, min(r + step, rows)) for r in range(0, rows, step)]
     if means.size:
         peak = np.iinfo(dtype).max
-        for row in range(rows):
-            blocks = codewords[indices[row]].reshape(columns, bh * bw, -1) + means[row][:, None]
-            vectors = np.clip(blocks, 0, peak).astype(dtype).reshape(columns, -1)
-            out[row * bh : row * bh + bh] = from_vectors(vectors, shape)
+        for strip in strips:
+            found = codewords[indices[strip].ravel()].reshape(-1, bh * bw, shape.channels)
+            blocks = found + means[strip].reshape(-1, 1, shape.channels)
+            vectors = np.clip(blocks, 0, peak).astype(dtype).reshape(len(blocks), -1)
+            out[strip.start * bh : strip.stop * bh] = from_vectors(vectors, shape)
         return out
-    # One row of a block is one item: the copy is a gather of a few bytes at a time.
+    # One row of a block is one item: a gather of a few bytes at a time.
     item = np.dtype((np.void, width * out.itemsize))
     lines = codewords.astype(dtype).reshape(-1, bh, width)
     tables = [np.ascontiguousarray(lines[:, line]).view(item).ravel() for line in range(bh)]
-    target = out.reshape(rows, bh, columns * width).view(item)
-    for row in range(rows):
-        for line in range(bh):
-            np.take(tables[line], indices[row], out=target[row, line], mode="clip")
+    target = out.reshape(rows, bh, columns * width)
+    for strip in strips:
+        for line, table in enumerate(tables):
+            gathered = np.take(table, indices[strip], mode="clip")
+            target[strip, line] = gathered.view(dtype).reshape(len(gathered), -1)
     return out
