@@ -67,6 +67,8 @@ def bombs() -> Iterator[bytes]:
     yield pack(Kind.PATCH, b"\x00" + line + b"\0", [Chunk("B", lot), body[1]])
     yield pack(Kind.PATCH, b"\x10" + line + b"\0", [Chunk("B", lot), body[1]])
     yield pack(Kind.PALETTE, pack_varint(1 << 16) + pack_varint(1 << 15) + b"\xff", body[1:3])
+    tiny = pack_varint(1 << 28) + b"\1\0\1\1"
+    yield pack(Kind.PALETTE, tiny, body[1:3])
     yield pack(Kind.PHOTO, b"\x00" + wide + high + b"\x0f" + photo, body[3:])
     yield pack(Kind.PHOTO, b"\x00" + line + b"\0" + b"\x05" + photo, body[3:])  # narrow tiles
     sound = [Chunk("S", b"\0\1"), Chunk("F", pack_varint((1 << 33) + 1))]

@@ -165,3 +165,24 @@ def test_any_stream_decodes_or_is_refused(stream, colors):
     except FormatError:
         return
     assert indices.max() < colors
+
+
+def test_tiles_stand_alone():
+    """They are the picture, any region of it, and all of it but for a damaged one."""
+    image = picture(7, 50, 70)
+    data = codec.encode_indexed(image, tile=32)
+    opened = open_container(data)
+    np.testing.assert_array_equal(codec.decode_indexed(opened).indices, image.indices)
+    for x, y, w, h in [(0, 0, 70, 50), (31, 31, 2, 2), (69, 0, 1, 50)]:
+        part = codec.decode_indexed(opened, region=(x, y, w, h)).indices
+        np.testing.assert_array_equal(part, image.indices[y : y + h, x : x + w])
+    tiles = [entry for entry in opened.entries if entry.type == "I"]
+    assert len(tiles) == 6
+    bad = bytearray(data)
+    bad[tiles[1].offset] ^= 1
+    told = []
+    saved = codec.decode_indexed(open_container(bytes(bad)), damaged=told).indices
+    expected = image.indices.copy()
+    expected[:32, 32:64] = 0
+    np.testing.assert_array_equal(saved, expected)
+    assert told == ["the tile of 32 x 32 pixels at 32,0 is damaged"]

@@ -212,9 +212,7 @@ def decode(
     with opened(source, limits, damaged) as container:
         codec = image_codec(container)
         book = codebook_for(container, source, codebook, folders, limits)
-        tiled = container.kind in (Kind.PATCH, Kind.PHOTO)  # with parts that stand alone
-        salvage = {"damaged": damaged} if damaged is not None and tiled else {}
-        image: Image = codec.decode(container, book, region, limits, **salvage)
+        image: Image = codec.decode(container, book, region, limits, damaged=damaged)
     if progress is not None:
         progress(1.0, "decoded")
     if target is not None:

@@ -62,6 +62,20 @@ class Grid(NamedTuple):
         return [row * self.across + column for row in rows for column in columns]
 
 
+def shared_part(
+    window: tuple[int, int, int, int], place: Place
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return what a window (x, y, width, height) and a tile share: slices of either."""
+    x, y, width, height = window
+    top, bottom = max(place.top, y), min(place.top + place.height, y + height)
+    left, right = max(place.left, x), min(place.left + place.width, x + width)
+    there = slice(top - y, bottom - y), slice(left - x, right - x)
+    here = (
+        slice(top - place.top, bottom - place.top), slice(left - place.left, right - place.left),
+    )  # fmt: skip
+    return there, here
+
+
 def tile_chunks(
     opened: Container, type: str, grid: Grid, damaged: list[str] | None
 ) -> list[Entry | None]:

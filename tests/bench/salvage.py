@@ -37,6 +37,7 @@ def files() -> dict[str, bytes]:
         for sound, times in ((load_audio(SAMPLES / "music.flac"), 2),
                              (load_audio(SAMPLES / "voice.flac"), 4))
     )  # fmt: skip
+    indexed = palette.encode(Image(image), PaletteOptions(colors=64))
     return {
         "photo, one tile": vqcodec.encode(image, kind="photo"),
         "photo, 16 tiles": vqcodec.encode(image, kind="photo", tile=64),
@@ -46,7 +47,10 @@ def files() -> dict[str, bytes]:
         "patch, fixed rate, 16 tiles": vqcodec.encode(
             image, kind="patch", fixed_rate=True, tile=64
         ),
-        "palette": palette.encode(Image(image), PaletteOptions(colors=64)),
+        "palette, one tile": indexed,
+        "palette, 16 tiles": palette.encode_indexed(
+            palette.decode_indexed(open_container(indexed)), tile=64
+        ),
         "frames": vqcodec.encode(music, kind="frames"),
         "audio": vqcodec.encode(music, kind="audio"),
         "speech": vqcodec.encode(voice, kind="speech"),

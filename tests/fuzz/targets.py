@@ -97,7 +97,7 @@ def _image(opened: Container, data: bytes, seed: Seed, rng: random.Random, way: 
             raise Finding("the region has another size than was asked for")
         return
     damaged: list[str] = []
-    if way < 0.2 and opened.kind is not Kind.PALETTE:
+    if way < 0.2:
         codec = image_codec(opened)
         image = codec.decode(opened, seed.codebook, limits=LIMITS, damaged=damaged)
     else:

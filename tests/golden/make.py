@@ -59,7 +59,12 @@ def patch(samples: np.ndarray | Image, **options: object) -> Callable[[], bytes]
 
 
 def palette(
-    height: int, width: int, colors: int, alpha: bool = False, metadata: Metadata | None = None
+    height: int,
+    width: int,
+    colors: int,
+    alpha: bool = False,
+    metadata: Metadata | None = None,
+    tile: int = 1024,
 ) -> Callable[[], bytes]:
     """An indexed image as it is: how palettes are found is no matter of the format."""
     from vqcodec.palette import codec
@@ -70,7 +75,7 @@ def palette(
     entries[:, 3] = entries[:, 3] if alpha else 255
     indices = (scene(height, width, 1)[..., 0].astype(np.uint16) * colors >> 8).astype(np.uint8)
     image = IndexedImage(Palette(entries), indices, metadata or Metadata())
-    return lambda: codec.encode_indexed(image)
+    return lambda: codec.encode_indexed(image, tile)
 
 
 @cache
@@ -156,6 +161,7 @@ CASES: dict[str, Callable[[], bytes]] = {
     "palette-sixteen.vqi": palette(48, 64, 16),
     "palette-alpha.vqi": palette(33, 35, 12, alpha=True),
     "palette-256.vqi": palette(40, 50, 256, metadata=METADATA),
+    "palette-tiles.vqi": palette(35, 50, 20, tile=24),
     "palette.vqcb": lambda: Codebook(
         "palette", {"transform": "none", "shape": [4]},
         {"codewords": np.array([[0, 0, 0, 255], [255, 128, 0, 255], [9, 9, 9, 0]], np.uint8)},

@@ -25,20 +25,27 @@ def decode(data: bytes) -> np.ndarray:
     file.only("PI")
     source = Bytes(file.header)
     width, height, colors = source.number(), source.number(), source.byte() + 1
+    wide, tall = width, height
+    if source.place < len(source.data):
+        wide, tall = source.number(), source.number()
     source.end()
-    require(width and height, "no pixels")
+    require(width and height and wide and tall, "no pixels")
     payload = file.one("P")
     require(payload[:1] in (b"\0", b"\1"), "unknown palette")
     channels = 3 + payload[0]
     steps = np.frombuffer(container.inflate(payload[1:]), np.uint8)
     require(steps.size == channels * colors, "another number of colours")
     entries = np.cumsum(steps.reshape(channels, colors), 1, dtype=np.uint8).T
-    stream = file.one("I")
-    if colors == 1:
-        require(not stream, "indices of one colour")
-        indices = np.zeros((height, width), np.uint8)
-    else:
-        indices = _indices(stream, height, width, colors)
+    corners = [(y, x) for y in range(0, height, tall) for x in range(0, width, wide)]
+    streams = file.all("I")
+    require(len(streams) == len(corners), "another number of tiles")
+    indices = np.zeros((height, width), np.uint8)
+    for (top, left), stream in zip(corners, streams, strict=True):
+        part = indices[top : top + tall, left : left + wide]
+        if colors == 1:
+            require(not stream, "indices of one colour")
+        else:
+            part[:] = _indices(stream, *part.shape, colors)
     require(int(indices.max()) < colors, "an index beyond the palette")
     container.verify(file, indices)
     return entries[indices]

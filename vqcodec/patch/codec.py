@@ -41,7 +41,7 @@ from vqcodec.patch.blocks import PlaneShape, join_planes, pad, to_vectors
 from vqcodec.patch.books import book_shapes, pack_books, read_books, wanted_codebook
 from vqcodec.patch.design import PlaneBook
 from vqcodec.patch.form import Form
-from vqcodec.tiling import Place, in_order, read_tile, tile_chunks
+from vqcodec.tiling import Place, in_order, read_tile, shared_part, tile_chunks
 
 __all__ = ["decode", "describe", "usage", "wanted_codebook"]
 
@@ -202,10 +202,12 @@ def decode(
     tiles = []
     for number in form.grid.touched(window):
         place, entry = form.grid.place(number), entries[number]
-        there, wanted = _overlap(window, place)
-        if form.fixed_rate and damaged is None and wanted != (0, 0, place.width, place.height):
+        there, (rows, columns) = shared_part(window, place)
+        size = rows.stop - rows.start, columns.stop - columns.start
+        if form.fixed_rate and damaged is None and size != (place.height, place.width):
             assert entry is not None
-            samples[there] = _decode_part(opened, entry, form.of_tile(place), books, wanted)
+            lines = _decode_rows(opened, entry, form.of_tile(place), books, rows)
+            samples[there] = lines[:, columns]
         elif (payload := read_tile(opened, entry, place, damaged)) is not None:
             tiles.append((place, payload))
         else:
@@ -214,23 +216,12 @@ def decode(
         if decoded.shape == samples.shape:
             samples = decoded
             break
-        there, (left, top, wide, tall) = _overlap(window, place)
-        samples[there] = decoded[top : top + tall, left : left + wide]
+        there, here = shared_part(window, place)
+        samples[there] = decoded[here]
     complete = region is None and not damaged and opened.check is not None
     if complete and check_of(samples) != opened.check:
         raise ChecksumError("the decoded samples do not match their checksum: damaged file")
     return Image(samples, metadata)
-
-
-def _overlap(
-    window: tuple[int, int, int, int], place: Place
-) -> tuple[tuple[slice, slice], tuple[int, int, int, int]]:
-    """Return what a window and a tile share: slices of the window, and a region of the tile."""
-    x, y, width, height = window
-    top, bottom = max(place.top, y), min(place.top + place.height, y + height)
-    left, right = max(place.left, x), min(place.left + place.width, x + width)
-    there = slice(top - y, bottom - y), slice(left - x, right - x)
-    return there, (left - place.left, top - place.top, right - left, bottom - top)
 
 
 def describe(opened: Container, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
@@ -344,14 +335,13 @@ def _span(first: int, count: int, bits: int) -> tuple[int, int]:
     return offset, (first * bits + count * bits + 7) // 8 - offset
 
 
-def _decode_part(
-    opened: Container, entry: Entry, tile: Form, books: Books, region: tuple[int, int, int, int]
+def _decode_rows(
+    opened: Container, entry: Entry, tile: Form, books: Books, rows: slice
 ) -> np.ndarray:
-    """Decode a region of a fixed-rate tile, reading only the rows of blocks that it touches."""
-    x, y, width, height = region
+    """Decode rows of a fixed-rate tile, reading only the blocks that they touch."""
     base = 0
     # Interpolated chroma looks one sample beyond: work on an even-aligned window around.
-    top, bottom = max(0, y - 2) & ~1, min(tile.height, y + height + 2)
+    top, bottom = max(0, rows.start - 2) & ~1, min(tile.height, rows.stop + 2)
     planes = []
     for number, (whole, book) in enumerate(books):
         shape = tile.shapes(whole.block)[number]
@@ -375,4 +365,4 @@ def _decode_part(
         cut = first_line - first * shape.block[0]
         planes.append(padded[cut : cut + last_line - first_line, : shape.width])
     samples = join_planes(planes, tile.layout, bottom - top, tile.width)
-    return samples[y - top : y - top + height, x : x + width]
+    return samples[rows.start - top : rows.stop - top]

@@ -39,7 +39,7 @@ from vqcodec.photo.job import (
     tables_of,
 )
 from vqcodec.photo.options import DEFAULT_QUALITY, Options, quality_step
-from vqcodec.tiling import Place, in_order, read_tile, tile_chunks
+from vqcodec.tiling import Place, in_order, read_tile, shared_part, tile_chunks
 
 if TYPE_CHECKING:
     from vqcodec.media.large import LargeImage
@@ -190,10 +190,9 @@ def decode(
         payload = read_tile(opened, entries[number], place, damaged)
         if payload is not None:
             intact.append((place, payload))
-    for number, ((top, left, tall, wide), decoded) in enumerate(in_order(work, intact, threads)):
-        t, b = max(top, y), min(top + tall, y + height)
-        l, r = max(left, x), min(left + wide, x + width)  # noqa: E741
-        samples[t - y : b - y, l - x : r - x] = decoded[t - top : b - top, l - left : r - left]
+    for number, (place, decoded) in enumerate(in_order(work, intact, threads)):
+        there, here = shared_part((x, y, width, height), place)
+        samples[there] = decoded[here]
         if progress and progress((number + 1) / len(intact), "decoding") is False:
             raise CancelledError("decoding was cancelled")
     if region is None and not damaged and opened.check is not None:
