@@ -91,6 +91,10 @@ def encode(
         Chroma | None, typer.Option(help="Chroma at half (420) or full (444) resolution.")
     ] = None,
     mean_removed: options.MeanRemoved = False,
+    tile: Annotated[
+        int | None,
+        typer.Option(min=16, metavar="N", help="About the side of tiles that decode on their own."),
+    ] = None,
     frame: options.FrameLength = None,
     gain_bits: options.GainBits = None,
     lagrangian: options.Lagrangian = None,
@@ -148,6 +152,7 @@ def encode(
         color=color.value if color else None,
         chroma=chroma.value if chroma else None,
         mean_removed=mean_removed,
+        tile=tile,
         lagrangian=lagrangian,
         seed=seed,
         strip=strip,

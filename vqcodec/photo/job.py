@@ -114,7 +114,7 @@ class Job:
         height, width, channels = self.samples.shape
         eye = self.options.tune == "visual"
         header = Header(
-            width, height, channels, self.options.tile, step,
+            width, height, channels, self.options.tile_side(width * height), step,
             visual.ORANGE if eye else PSNR_ORANGE, visual.GREEN if eye else PSNR_GREEN,
             max(0, step - ALPHA_FINER), visual.PROFILE if eye else 0, eye, True,
             shipped_codebook().identity[:SHIPPED_PREFIX] if self.codebook is None else None,
