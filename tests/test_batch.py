@@ -229,6 +229,7 @@ def test_ctrl_c_leaves_whole_files_only() -> None:
         [sys.executable, "stalling.py", "encode", "in", "-r", "-o", "out", "--jobs", "2",
          "--resume", *TINY],
         stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # off in background jobs
     )  # fmt: skip
     deadline = time.monotonic() + 60
     while len(list(Path().glob("stalled-*"))) < 2 and time.monotonic() < deadline:

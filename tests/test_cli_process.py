@@ -56,6 +56,11 @@ sys.stderr.write(json.dumps([name for name in {HEAVY!r} if name in sys.modules])
     return set(json.loads(result.stderr.decode().splitlines()[-1]))
 
 
+def listen() -> None:
+    """Do not inherit that a shell's background jobs ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("encode", "--help")])
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert loaded_after(*arguments) == set()
@@ -140,6 +145,7 @@ def test_signals_in_the_middle_of_writing(number: int, status: int) -> None:
         [sys.executable, "-c", STALLING, "encode", "a.png", "--force", *SMALL],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=listen,
     )
     assert process.stdout.readline() == b"stalled\n"
     assert any(name.endswith(".tmp") for name in os.listdir())
@@ -155,7 +161,9 @@ def test_interrupting_the_work_itself() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (1500, 1500, 3), np.uint8)
     save_image(Image(noise), "big.png")
     process = subprocess.Popen(
-        vqcodec("encode", "big.png", "--codewords", "4096"), stderr=subprocess.PIPE
+        vqcodec("encode", "big.png", "--codewords", "4096"),
+        stderr=subprocess.PIPE,
+        preexec_fn=listen,
     )
     time.sleep(2.0)  # wherever it is by then: loading, compiling or training
     process.send_signal(signal.SIGINT)

@@ -1,7 +1,7 @@
-"""The innermost loop of nearest-codeword search, with its sums kept in SIMD registers.
+"""The innermost loops of search and seeding, with their sums kept in SIMD registers.
 
-Compilers vectorise the plain loop too, but keep the sums in memory and the
-vectors at half the width: that is 2 to 3 times slower. So this one loop is
+Compilers vectorise the plain loops too, but keep the sums in memory and the
+vectors at half the width: that is 2 to 5 times slower. So these two loops are
 written in LLVM's portable vector instructions, for the register file at hand.
 
 A group of four codewords meets a block of points, one point in each lane:
@@ -34,7 +34,8 @@ def _register_file() -> tuple[int, int]:
 
 
 LANES, VECTORS = _register_file()
-BLOCK = LANES * VECTORS  # points in a block: 96, 24 or 12, all of which divide 96
+BLOCK = LANES * VECTORS  # points that meet a group at once: 96, 24 or 12
+WIDTH = 96  # points in a block of seeding, on every machine: a multiple of BLOCK
 UNREACHED = 1e38  # a value that no codeword has
 
 _float = ir.FloatType()
@@ -72,6 +73,13 @@ class _Lanes:
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         return self.builder.call(self._fused, [a, b, c])
 
+    def registers(self, kind: ir.Type, value: float | None = None) -> list[Any]:
+        slots = [cgutils.alloca_once(self.builder, kind) for _ in range(VECTORS)]
+        if value is not None:
+            for slot in slots:
+                self.builder.store(ir.Constant(kind, [value] * LANES), slot)
+        return slots
+
     def lower(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Return where a < b, and the lower of both."""
         less = self.builder.fcmp_ordered("<", a, b)
@@ -93,14 +101,18 @@ def _search_block(  # type: ignore[no-untyped-def]
     signature = types.void(vectors, tiles, bias, groups, dimensions, best, second, index)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        def data(position: int) -> Any:
-            return context.make_array(sig.args[position])(context, builder, args[position]).data
-
-        vectors, tiles, bias, best, second, index = map(data, (0, 1, 2, 5, 6, 7))
+        vectors, tiles, bias, best, second, index = (
+            _data(context, builder, sig.args[i], args[i]) for i in (0, 1, 2, 5, 6, 7)
+        )
         _emit(_Lanes(builder), vectors, tiles, bias, args[3], args[4], best, second, index)
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+    """Return the address of the first element of an array."""
+    return context.make_array(kind)(context, builder, array).data
 
 
 def _search_interpreted(
@@ -124,8 +136,41 @@ def _search_interpreted(
     second[:] = values.min(0)
 
 
+def _distances(count: int) -> Any:
+    """Return the intrinsic that measures the squared distances of `count` candidates."""
+
+    def square_distances(typing_context, block, candidates, dimensions, distances):  # type: ignore[no-untyped-def]
+        """Measure a block of points (D, WIDTH) float32 against candidates (D, count) float32.
+
+        `distances` (count, WIDTH) float32 receives the results; all are C-contiguous.
+        """
+        signature = types.void(block, candidates, dimensions, distances)
+
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            block, candidates, distances = (
+                _data(context, builder, sig.args[i], args[i]) for i in (0, 1, 3)
+            )
+            _emit_distances(_Lanes(builder), count, block, candidates, args[2], distances)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return square_distances
+
+
+def _distances_interpreted(
+    block: np.ndarray, candidates: np.ndarray, dimensions: int, distances: np.ndarray
+) -> None:
+    """Do the same where the plain interpreter runs the kernels."""
+    distances[:] = 0
+    for j in range(dimensions):
+        distances += (block[j] - candidates[j][:, None]) ** 2
+
+
 _interpreted = getattr(config, "DISABLE_JIT", False)
 search_block: Any = _search_interpreted if _interpreted else intrinsic(_search_block)
+distances_of_one: Any = _distances_interpreted if _interpreted else intrinsic(_distances(1))
+distances_of_group: Any = _distances_interpreted if _interpreted else intrinsic(_distances(GROUP))
 
 
 def _emit(
@@ -139,15 +184,7 @@ def _emit(
     second: Any,
     index: Any,
 ) -> None:
-    builder = lanes.builder
-
-    def registers(kind: ir.Type, value: float | None = None) -> list[Any]:
-        slots = [cgutils.alloca_once(builder, kind) for _ in range(VECTORS)]
-        if value is not None:
-            for slot in slots:
-                builder.store(ir.Constant(kind, [value] * LANES), slot)
-        return slots
-
+    builder, registers = lanes.builder, lanes.registers
     lowest, next_lowest = registers(_floats, UNREACHED), registers(_floats, UNREACHED)
     winners = registers(_ints, 0)
     sums = [registers(_floats) for _ in range(GROUP)]
@@ -185,3 +222,30 @@ def _emit(
         lanes.store(builder.load(lowest[v]), best, offset)
         lanes.store(builder.load(next_lowest[v]), second, offset)
         lanes.store(builder.load(winners[v]), index, offset)
+
+
+def _emit_distances(
+    lanes: _Lanes, count: int, block: Any, candidates: Any, dimensions: Any, distances: Any
+) -> None:
+    builder = lanes.builder
+    sums = [lanes.registers(_floats) for _ in range(count)]
+    with cgutils.for_range(builder, _size(WIDTH // BLOCK)) as part:
+        first = builder.mul(part.index, _size(BLOCK))
+        for k in range(count):
+            for v in range(VECTORS):
+                builder.store(ir.Constant(_floats, [0.0] * LANES), sums[k][v])
+        with cgutils.for_range(builder, dimensions) as dimension:
+            j = dimension.index
+            points = builder.gep(block, [builder.add(first, builder.mul(j, _size(WIDTH)))])
+            row = builder.gep(candidates, [builder.mul(j, _size(count))])
+            loaded = [lanes.load(points, _size(v * LANES)) for v in range(VECTORS)]
+            for k in range(count):
+                coordinate = lanes.splat(builder.load(builder.gep(row, [_size(k)])), _floats)
+                for v in range(VECTORS):
+                    apart = builder.fsub(loaded[v], coordinate)
+                    total = lanes.multiply_add(apart, apart, builder.load(sums[k][v]))
+                    builder.store(total, sums[k][v])
+        for k in range(count):
+            for v in range(VECTORS):
+                offset = builder.add(first, _size(k * WIDTH + v * LANES))
+                lanes.store(builder.load(sums[k][v]), distances, offset)

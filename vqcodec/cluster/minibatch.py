@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vqcodec.cluster.assign import Frame, NearestCodeword, assign_all
+from vqcodec.cluster.statistics import ClusterStatistics
 
 
 @dataclass
@@ -50,21 +50,16 @@ class MiniBatch:
         counts : (K,) float64
             The weight that each codeword won of the batch.
         """
-        k = len(self.centers)
-        labels, distances = assign_all(NearestCodeword(self.centers, Frame.of(batch)), batch)
-        mass = np.ones(len(batch)) if weights is None else weights
-        counts = np.bincount(labels, mass, minlength=k)
-        sums = np.stack(
-            [np.bincount(labels, mass * column, minlength=k) for column in batch.T], axis=1
-        )
-        hit = counts > 0
+        statistics = ClusterStatistics.empty(*self.centers.shape)
+        statistics.add(batch, self.centers, weights)
+        counts, before = statistics.counts, self.centers
         total = self.counts + counts
-        before = self.centers.copy()
-        self.centers[hit] = (before[hit] * self.counts[hit, None] + sums[hit]) / total[hit, None]
+        share = 1 / np.where(counts > 0, total, np.inf)[:, None]  # 0 where nothing was won
+        self.centers = before + (statistics.sums - counts[:, None] * before) * share
         self.counts = total
         if self.reassignment_ratio > 0 and self._is_time(len(batch)):
             self._reassign(batch, generator)
-        return float(distances @ mass), float(((self.centers - before) ** 2).sum()), counts
+        return statistics.inertia, float(((self.centers - before) ** 2).sum()), counts
 
     def _is_time(self, size: int) -> bool:
         """Say whether unlucky codewords may start afresh: not before they had a chance."""

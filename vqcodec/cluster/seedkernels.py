@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from vqcodec.cluster.microkernel import GROUP, WIDTH, distances_of_group, distances_of_one
 from vqcodec.jit import njit
 
-LANES = 96  # points side by side; sums go by lane, so that they round alike on every machine
+LANES = WIDTH  # points side by side; sums go by lane, so that they round alike on every machine
 LONG = 4  # dimensions from which on a copy is worth its memory
 
 
@@ -46,17 +47,6 @@ def copy_blocks(points, origin, scale):
 
 
 @njit(fastmath={"nnan", "nsz", "contract"}, error_model="numpy")
-def _distances(block, candidate, sums):
-    for p in range(LANES):
-        sums[p] = 0
-    for j in range(block.shape[0]):
-        c = candidate[j]
-        for p in range(LANES):
-            difference = block[j, p] - c
-            sums[p] += difference * difference
-
-
-@njit(fastmath={"nnan", "nsz", "contract"}, error_model="numpy")
 def potentials(points, origin, scale, blocks, first, stop, mass, nearest, candidates):
     """Return the distortion of some blocks of points if each candidate joined the codewords.
 
@@ -64,39 +54,46 @@ def potentials(points, origin, scale, blocks, first, stop, mass, nearest, candid
     zero in lanes without a point, and `mass` the weights, if there are any;
     `blocks` is empty where points are to be laid out here.
     """
-    totals = np.zeros((candidates.shape[0], LANES))
-    sums = np.empty(LANES, np.float32)
-    block = np.empty((points.shape[1], LANES), np.float32)
+    count, dimensions = candidates.shape
+    groups = -(-count // GROUP)
+    tiles = np.zeros((groups, dimensions, GROUP), np.float32)
+    for t in range(count):
+        tiles[t // GROUP, :, t % GROUP] = candidates[t]
+    totals = np.zeros((groups * GROUP, LANES))
+    distances = np.empty((GROUP, LANES), np.float32)
+    block = np.empty((dimensions, LANES), np.float32)
     for b in range(first, stop):
         if blocks.shape[0] > 0:
             block = blocks[b]
         else:
             lay_out(points, b, origin, scale, block)
-        for t in range(candidates.shape[0]):
-            _distances(block, candidates[t], sums)
-            if mass.shape[0] > 0:
-                for p in range(LANES):
-                    totals[t, p] += mass[b, p] * min(sums[p], nearest[b, p])
-            else:
-                for p in range(LANES):
-                    totals[t, p] += min(sums[p], nearest[b, p])
-    return totals.sum(axis=1)
+        for g in range(groups):
+            distances_of_group(block, tiles[g], dimensions, distances)
+            for t in range(GROUP):
+                if mass.shape[0] > 0:
+                    for p in range(LANES):
+                        totals[g * GROUP + t, p] += mass[b, p] * min(distances[t, p], nearest[b, p])
+                else:
+                    for p in range(LANES):
+                        totals[g * GROUP + t, p] += min(distances[t, p], nearest[b, p])
+    return totals[:count].sum(axis=1)
 
 
 @njit(fastmath={"nnan", "nsz", "contract"}, error_model="numpy")
 def lower(points, origin, scale, blocks, first, stop, mass, nearest, candidate):
     """Let a candidate join the codewords; return the distortion of these blocks."""
     totals = np.zeros(LANES)
-    sums = np.empty(LANES, np.float32)
+    newest = candidate.reshape(-1, 1)
+    distances = np.empty((1, LANES), np.float32)
     block = np.empty((points.shape[1], LANES), np.float32)
     for b in range(first, stop):
         if blocks.shape[0] > 0:
             block = blocks[b]
         else:
             lay_out(points, b, origin, scale, block)
-        _distances(block, candidate, sums)
+        distances_of_one(block, newest, points.shape[1], distances)
         for p in range(LANES):
-            nearest[b, p] = min(sums[p], nearest[b, p])
+            nearest[b, p] = min(distances[0, p], nearest[b, p])
         for p in range(LANES):
             totals[p] += mass[b, p] * nearest[b, p] if mass.shape[0] > 0 else nearest[b, p]
     return totals.sum()

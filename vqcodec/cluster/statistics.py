@@ -59,15 +59,18 @@ class ClusterStatistics:
         nearest = NearestCodeword(codebook, Frame.of(points))
         mass = np.empty(0) if weights is None else weights
 
+        ranges = chunk_ranges(len(points))
+
         def work(_: int, start: int, stop: int) -> ClusterStatistics:
-            part = ClusterStatistics.empty(*codebook.shape)
+            part = ClusterStatistics.empty(*codebook.shape) if len(ranges) > 1 else self
             labels = nearest.search(points, start, stop)
             errors = nearest.distances(points, start, labels)
             accumulate(points, start, mass, labels, errors, part.totals, part.remainders)
             return part
 
-        for part in run_chunks(work, chunk_ranges(len(points))):
-            self.merge(part)
+        for part in run_chunks(work, ranges):
+            if part is not self:
+                self.merge(part)
 
     def merge(self, other: ClusterStatistics) -> None:
         """Add the statistics of another part of the data."""
