@@ -3,7 +3,7 @@
 | init | codewords |
 |---|---|
 | ``k-means++`` | greedy k-means++ (Arthur and Vassilvitskii 2007) on all points |
-| ``nested`` | k-means++ on a sample, then short k-means on growing samples |
+| ``nested`` | k-means++ on a sample, moved about there, then short k-means on growing samples |
 | ``random`` | points drawn at random |
 | ``gaussian`` | draws from the Gaussian with the mean and covariance of the points |
 | ``pnn`` | a sample merged pairwise (Ward; Equitz 1989) down to k |
@@ -26,7 +26,9 @@ from vqcodec.errors import ParameterError
 Init = str | np.ndarray | Callable[..., Any]
 
 _SAMPLE = 64  # points for each codeword in the first sample of nested seeding
-_FIRST_STEPS, _LATER_STEPS = 15, 4  # of Lloyd on the first sample, and on each larger one
+_TRIALS = 2  # candidates for each of its codewords: moving them about mends the rest
+_FIRST_STEPS, _LATER_STEPS = 6, 4  # of Lloyd on the first sample, and on each larger one
+_BREATHS, _BREATH_STEPS = 4, 2  # in and out, and of Lloyd after each
 _SPLIT_STEPS = 12  # of Lloyd between two splits
 _PNN_SAMPLE = 4096
 
@@ -193,12 +195,65 @@ def nested(
         sample = np.sort(order[:size])
         some, mass = points[sample], None if weights is None else weights[sample]
         if codebook is None:
-            codebook = improve(some, plus_plus(some, k, mass, generator), mass, _FIRST_STEPS)
+            chosen = plus_plus_indices(some, k, mass, generator, _TRIALS)
+            codebook = improve(some, some[chosen].astype(np.float64), mass, _FIRST_STEPS)
+            codebook = breathe(some, codebook, mass, generator)
         else:
             codebook = improve(some, codebook, mass, _LATER_STEPS)
         size *= 4
     assert codebook is not None
     return codebook
+
+
+def breathe(
+    points: np.ndarray,
+    codebook: np.ndarray,
+    weights: np.ndarray | None,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Move codewords from where they hardly matter to where the distortion is.
+
+    Breathing k-means (Fritzke 2020): add a codeword beside each of those with the
+    largest error, then remove as many that cost least, with Lloyd steps between.
+    A breath that gains nothing is taken back, and the next one is half as deep.
+    """
+    from vqcodec.cluster.kmeans import improve
+    from vqcodec.cluster.statistics import ClusterStatistics
+
+    (k, dimensions), depth = codebook.shape, max(1, len(codebook) // 8)
+    held = ClusterStatistics.of(points, codebook, weights)
+    for _ in range(_BREATHS):
+        worst = np.argsort(-held.errors, kind="stable")[:depth]
+        spread = np.sqrt(held.errors[worst] / held.counts[worst].clip(1e-300) / dimensions)
+        offsets = 0.1 * spread[:, None] * generator.standard_normal((depth, dimensions))
+        larger = np.concatenate([codebook, codebook[worst] + offsets])
+        larger = improve(points, larger, weights, _BREATH_STEPS)
+        counts = ClusterStatistics.of(points, larger, weights).counts
+        smaller = improve(points, larger[_worth_keeping(larger, counts, k)], weights, _BREATH_STEPS)
+        found = ClusterStatistics.of(points, smaller, weights)
+        if found.inertia < held.inertia:
+            codebook, held = smaller, found
+        else:
+            depth = max(1, depth // 2)
+    return codebook
+
+
+def _worth_keeping(codebook: np.ndarray, counts: np.ndarray, k: int) -> np.ndarray:
+    """Choose k codewords: the others go, but never both of two nearest ones if that can be."""
+    squares = (codebook * codebook).sum(axis=1)
+    distances = (squares[:, None] + squares - 2.0 * codebook @ codebook.T).clip(0.0)
+    np.fill_diagonal(distances, np.inf)
+    both = counts[:, None] + counts
+    costs = counts[:, None] * counts / both.clip(1e-300) * distances  # of Ward's merging
+    mate, order = costs.argmin(axis=1), np.argsort(costs.min(axis=1), kind="stable")
+    kept, needed = np.ones(len(codebook), bool), np.zeros(len(codebook), bool)
+    surplus = len(codebook) - k
+    for i in order:
+        if surplus and not needed[i]:
+            kept[i], needed[mate[i]] = False, True
+            surplus -= 1
+    kept[order[kept[order]][:surplus]] = False
+    return kept
 
 
 def pairwise_nearest(
