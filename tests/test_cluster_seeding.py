@@ -5,8 +5,9 @@ import pytest
 from sklearn.cluster import kmeans_plusplus
 
 from vqcodec.cluster.assign import assign
-from vqcodec.cluster.kmeans import fit_kmeans
-from vqcodec.cluster.seeding import plus_plus_indices, seed_codebook
+from vqcodec.cluster.kmeans import fit_kmeans, improve
+from vqcodec.cluster.seeding import breathe, plus_plus_indices, seed_codebook
+from vqcodec.cluster.statistics import ClusterStatistics
 from vqcodec.cluster.tally import tally
 from vqcodec.errors import ParameterError
 
@@ -127,3 +128,15 @@ def test_colours_find_their_nearest_codewords(dimensions, k):
     for label in np.unique(first):
         mean = points[first == label].mean(axis=0, dtype=np.float64)
         np.testing.assert_allclose(fit.centers[label], mean, rtol=1e-12)
+
+
+def test_breathing_moves_codewords_to_where_the_distortion_is():
+    rng = np.random.default_rng(5)
+    corners = np.array([[0, 0], [100, 0], [0, 100], [100, 100]])
+    points = (corners[rng.integers(0, 4, 2000)] + rng.normal(size=(2000, 2))).astype(np.float32)
+    stuck = improve(points, np.array([[-1.0, 0], [1, 0], [0, 1], [70, 70]]), None, 50)
+    weights = np.ones(len(points))
+    free = breathe(points, stuck, weights, np.random.default_rng(0))
+    before, after = (ClusterStatistics.of(points, book).inertia for book in (stuck, free))
+    assert after < 2 * points.size < 0.01 * before
+    assert free.shape == stuck.shape
