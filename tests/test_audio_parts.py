@@ -11,7 +11,7 @@ from vqcodec.audio import mdct
 from vqcodec.audio.bands import BANDS, frame_size, layout
 from vqcodec.audio.options import Options
 from vqcodec.audio.quantizer import lattice, paths
-from vqcodec.errors import ParameterError
+from vqcodec.errors import CancelledError, ParameterError
 
 
 @st.composite
@@ -113,25 +113,36 @@ def test_options_are_checked():
             Options(**wrong)
 
 
-def test_training_is_reproducible_and_helps():
+def test_training_is_reproducible_even_if_stopped_and_helps(tmp_path, monkeypatch):
+    from vqcodec import checkpoint
     from vqcodec.audio.codec import Encoder
     from vqcodec.audio.model import bootstrap, make_codebook
     from vqcodec.audio.train import train
+
+    monkeypatch.setattr(checkpoint, "_INTERVAL", 0.0)
+    path = tmp_path / "a.checkpoint"
 
     generator = np.random.default_rng(3)
     t = np.arange(40000) / 8000
     sound = np.sin(2 * np.pi * 200 * t * (1 + 0.01 * np.sin(t))) * np.exp(-(t % 0.4) * 5) * 0.4
     sound = (sound + generator.normal(0, 0.01, len(t))).astype(np.float32)[:, None]
-    books = [
-        train([(sound, 8000)], seed=1, rounds=1, excerpts=4, prior_excerpts=6) for _ in range(2)
-    ]
-    assert books[0].identity == books[1].identity
+    options = {"seed": 1, "rounds": 1, "excerpts": 4, "prior_excerpts": 6}
+    book = train([(sound, 8000)], **options)
+    with pytest.raises(CancelledError):
+        train(
+            [(sound, 8000)], progress=lambda part, _: part < 0.7,
+            checkpoint=checkpoint.Checkpoint(path), **options,
+        )  # fmt: skip
+    resumed = checkpoint.Checkpoint(path, resume=True)
+    assert int(resumed.load()["done"]) == 6
+    again = train([(sound, 8000)], checkpoint=resumed, **options)
+    assert again.identity == book.identity
 
     def size(book):
         encoder = Encoder(8000, 1, Options(quality=5), book)
         return sum(map(len, encoder.write(sound) + encoder.finish()))
 
-    assert size(books[0]) < 0.98 * size(make_codebook(2, bootstrap(2)))
+    assert size(book) < 0.98 * size(make_codebook(2, bootstrap(2)))
 
 
 def test_noise_to_mask_ratio():

@@ -330,18 +330,20 @@ def train(
     files = list(_expand(sources, sounds))
     if not files:
         raise MediaError(f"there is no {'sound' if sounds else 'image'} to train on")
-    if sounds:
-        from vqcodec.audio import pipeline
-
-        book = pipeline.train(
-            files, kind, progress=progress, limits=limits, provenance=provenance, options=options
-        )
-        _write(target, book.to_bytes())
-        return book
     from vqcodec.checkpoint import Checkpoint, key_of
 
     key = key_of(kind, sorted(options.items()), sources=files) if checkpoint is not None else ""
     state = Checkpoint(checkpoint, key, resume)
+    if sounds:
+        from vqcodec.audio import pipeline
+
+        book = pipeline.train(
+            files, kind, progress=progress, limits=limits, provenance=provenance, options=options,
+            checkpoint=state,
+        )  # fmt: skip
+        _write(target, book.to_bytes())
+        state.remove()
+        return book
     if kind == "photo":
         from vqcodec.photo.train import train as train_photo
 

@@ -178,6 +178,7 @@ CASES: dict[str, Callable[[], bytes]] = {
     "audio-mono.vqa": coded_sound(sound(9000, 1), "audio", 16000),
     "audio-stereo.vqa": coded_sound(sound(20000, 2), "audio", 44100, quality=4),
     "audio-three.vqa": coded_sound(sound(5000, 3), "audio", 8000, {"TITLE": "Ä"}, quality=9),
+    "audio-voice.vqa": coded_sound(sound(6000, 1), "audio", 16000, model="speech"),
     "speech-narrow.vqa": spoken(sound(9000, 1), 8000, 2400.0),
     "speech-wide.vqa": spoken(sound(14000, 1), 16000, 12000.0),
     "frames-mono.vqa": coded_sound(sound(3000, 1), "frames", 2000, codewords=16),

@@ -14,6 +14,7 @@ import numpy as np
 from vqcodec.audio import streaming
 from vqcodec.audio.files import describe
 from vqcodec.audio.reader import Reader
+from vqcodec.checkpoint import Checkpoint
 from vqcodec.codebook import Codebook
 from vqcodec.container import DEFAULT_LIMITS, Container, Limits
 from vqcodec.errors import ParameterError
@@ -118,6 +119,7 @@ def train(
     limits: Limits,
     provenance: str,
     options: dict[str, Any],
+    checkpoint: Checkpoint | None = None,
 ) -> Codebook:
     """Train a codebook of kind ``audio``, ``speech`` or ``frames`` on sounds.
 
@@ -128,10 +130,12 @@ def train(
     """
     if kind == "audio":
         train_audio = importlib.import_module("vqcodec.audio.train").train
-        book: Codebook = train_audio(files, progress=progress, provenance=provenance, **options)
+        book: Codebook = train_audio(
+            files, progress=progress, provenance=provenance, checkpoint=checkpoint, **options
+        )
         return book
     if kind == "speech":
-        return _train_speech(files, options, progress, limits, provenance)
+        return _train_speech(files, options, progress, limits, provenance, checkpoint)
     from vqcodec.frames.train import train as train_frames
 
     wishes = make_options("frames", options)
@@ -172,6 +176,7 @@ def _train_speech(
     progress: ProgressCallback | None,
     limits: Limits,
     provenance: str,
+    checkpoint: Checkpoint | None,
 ) -> Codebook:
     from vqcodec.audio.speech.train import TrainOptions
     from vqcodec.audio.speech.train import train as train_speech
@@ -180,5 +185,5 @@ def _train_speech(
     for name in options:
         if name not in known:
             raise ParameterError(f"the training of speech codebooks has no option {name!r}")
-    book = train_speech(_Loaded(files, limits), TrainOptions(**options), progress)
+    book = train_speech(_Loaded(files, limits), TrainOptions(**options), progress, checkpoint)
     return dataclasses.replace(book, provenance=provenance or book.provenance)

@@ -18,6 +18,7 @@ import numpy as np
 from vqcodec.audio.bands import frame_size
 from vqcodec.audio.model import bootstrap, make_codebook, tables_of
 from vqcodec.audio.options import quality_knob
+from vqcodec.checkpoint import Checkpoint
 from vqcodec.codebook import Codebook
 from vqcodec.errors import CancelledError, CodebookError
 
@@ -40,6 +41,7 @@ def train(
     progress: Progress | None = None,
     provenance: str = "",
     start: Codebook | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Codebook:
     """Train an audio codebook.
 
@@ -65,6 +67,9 @@ def train(
         Stored in the codebook.
     start : Codebook, optional
         Start from this codebook instead of from nothing.
+    checkpoint : Checkpoint, optional
+        Where the state is kept, after each round and every few seconds of what follows: a
+        training that takes it up returns the same codebook as one that was never stopped.
 
     Returns
     -------
@@ -88,25 +93,49 @@ def train(
         tables = tables_of(start)
         dimension, numbers = tables.dimension, {**tables.numbers, **(numbers or {})}
         arrays = {name: array.astype(np.int64) for name, array in start.arrays.items()}
-    total, done = rounds * excerpts + prior_excerpts, 0
-
-    def tell(message: str) -> None:
-        nonlocal done
-        done += 1
-        if progress and progress(min(1.0, done / total), message) is False:
-            raise CancelledError("training was cancelled")
-
-    for number in range(rounds):
+    checkpoint = checkpoint or Checkpoint(None)
+    kept = checkpoint.load()
+    if kept:
+        arrays = {name: kept["model_" + name] for name in arrays}
+    run = _Run(rounds * excerpts + prior_excerpts, progress, checkpoint, arrays)
+    run.done = int(kept["done"]) if kept else 0
+    take.skip(run.done)
+    for number in range(run.done // excerpts, rounds):
         tables = tables_of(make_codebook(dimension, arrays, numbers))
         statistics = Statistics(tables.symbols, dimension)
         for i in range(excerpts):
-            tell(f"round {number + 1}: coding")
             plan, knob = _plan(tables, take.next(), _QUALITIES[i % len(_QUALITIES)], {})
             plan.quantise(knob)
             statistics.count(plan)
+            run.tell(f"round {number + 1}: coding")
         fit(arrays, statistics, tables.symbols)
-    _adapt(arrays, dimension, numbers, take, prior_excerpts, tell)
+        run.save({})
+    left = range(run.done - rounds * excerpts, prior_excerpts)
+    _adapt(arrays, dimension, numbers, take, left, run, kept)
     return make_codebook(dimension, arrays, numbers, provenance)
+
+
+class _Run:
+    """How far a training is: excerpts done, and where that is told and kept."""
+
+    def __init__(
+        self, total: int, progress: Progress | None, checkpoint: Checkpoint,
+        arrays: dict[str, np.ndarray],
+    ) -> None:  # fmt: skip
+        self.total, self.progress, self.checkpoint = total, progress, checkpoint
+        self.arrays = arrays
+        self.done = 0
+
+    def tell(self, message: str) -> None:
+        """Count an excerpt."""
+        self.done += 1
+        if self.progress and self.progress(min(1.0, self.done / self.total), message) is False:
+            raise CancelledError("training was cancelled")
+
+    def save(self, more: Mapping[str, np.ndarray]) -> None:
+        """Keep the model, and `more` that belongs to the stage at hand."""
+        model = {"model_" + name: array for name, array in self.arrays.items()}
+        self.checkpoint.save({"done": np.array(self.done), **model, **more})
 
 
 def _adapt(
@@ -114,19 +143,24 @@ def _adapt(
     dimension: int,
     numbers: Mapping[str, int],
     take: _Excerpts,
-    count: int,
-    tell: Callable[[str], None],
+    excerpts: range,
+    run: _Run,
+    kept: Mapping[str, np.ndarray],
 ) -> None:
     """Code excerpts one after the other and keep what the probabilities have become."""
     tables = tables_of(make_codebook(dimension, arrays, numbers))
     learned = tables.states.copy(), tables.plain.copy(), tables.weights.copy()
+    if "states" in kept:
+        learned = kept["states"], kept["plain"], kept["mixing"]
     coders: dict[int, Any] = {}
-    for i in range(count):
-        tell("adapting the probabilities")
+    for i in excerpts:
         plan, knob = _plan(tables, take.next(), _QUALITIES[i % len(_QUALITIES)], coders)
         plan.coder.learned = learned
         plan.coder.limit = _TRAINING_LIMIT
         plan.code(knob)
+        run.tell("adapting the probabilities")
+        if run.checkpoint.due:
+            run.save(dict(zip(("states", "plain", "mixing"), learned, strict=True)))
     for name, states in (("", learned[0]), ("plain_", learned[1])):
         arrays[f"{name}probabilities"] = (states >> np.uint32(16)).astype(np.int64)
         seen = (states & np.uint32(1023)).astype(np.int64)
@@ -164,18 +198,19 @@ class _Excerpts:
         self._sounds = sounds
         self._sizes = [self._size(sound) for sound in sounds]
         self._generator = np.random.default_rng(seed)
-        seconds = np.array([frames / rate for frames, rate in self._sizes])
+        seconds = np.array([frames / rate for frames, rate, _ in self._sizes])
         self._shares = np.cumsum(seconds) / seconds.sum()
 
     @staticmethod
-    def _size(sound: Any) -> tuple[int, int]:
-        """Return the frames of a sound, and its rate."""
+    def _size(sound: Any) -> tuple[int, int, int]:
+        """Return the frames of a sound, its rate, and its channels."""
         if isinstance(sound, str | os.PathLike):
             import soundfile
 
             about = soundfile.info(os.fspath(sound))
-            return int(about.frames), int(about.samplerate)
-        return len(sound[0]), int(sound[1])
+            return int(about.frames), int(about.samplerate), int(about.channels)
+        samples = np.asarray(sound[0])
+        return len(samples), int(sound[1]), samples.size // max(1, len(samples))
 
     @staticmethod
     def _read(sound: Any, start: int, count: int) -> np.ndarray:
@@ -192,13 +227,22 @@ class _Excerpts:
         return np.ascontiguousarray(part.T) * np.float32(32768)
 
     def next(self) -> tuple[np.ndarray, int]:
+        """Return the next excerpt, and its rate."""
+        which, start, size, gain, mono = self._choose()
+        part = self._read(self._sounds[which], start, size) * gain
+        return part[:1] if mono else part, self._sizes[which][1]
+
+    def skip(self, count: int) -> None:
+        """Draw excerpts that an earlier run has seen."""
+        for _ in range(count):
+            self._choose()
+
+    def _choose(self) -> tuple[int, int, int, np.float32, bool]:
+        """Draw a sound, a place in it, a gain, and whether it is mono, which occurs too."""
         which = int(np.searchsorted(self._shares, self._generator.random(), side="right"))
         which = min(which, len(self._sounds) - 1)
-        frames, rate = self._sizes[which]
+        frames, rate, channels = self._sizes[which]
         size = int(SECONDS * rate)
         start = int(self._generator.integers(0, max(1, frames - size + 1)))
         gain = np.float32(2 ** self._generator.uniform(-2, 0.3))
-        part = self._read(self._sounds[which], start, size) * gain
-        if len(part) > 1 and self._generator.random() < 0.2:
-            part = part[:, :][:1]  # mono occurs too
-        return part, rate
+        return which, start, size, gain, channels > 1 and self._generator.random() < 0.2

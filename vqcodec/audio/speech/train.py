@@ -27,6 +27,7 @@ from vqcodec.audio.speech.encode import (
 from vqcodec.audio.speech.lpc import highpass
 from vqcodec.audio.speech.lsf import BETWEEN, NOTHING, quantize, weigh
 from vqcodec.audio.speech.model import FORMAT, KIND, MODES, SPACING, Mode, Tables
+from vqcodec.checkpoint import Checkpoint
 from vqcodec.cluster.kmeans import fit_kmeans
 from vqcodec.cluster.progress import Progress, ProgressCallback
 from vqcodec.codebook import Codebook
@@ -71,6 +72,7 @@ def train(
     sounds: Sequence[tuple[np.ndarray, int]],
     options: TrainOptions | None = None,
     progress: ProgressCallback | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Codebook:
     """Train a codebook of kind ``speech``, as ``vqcodec train --kind speech`` does.
 
@@ -83,6 +85,8 @@ def train(
     options : TrainOptions, optional
     progress : callable, optional
         ``progress(fraction, message)``; returning False cancels.
+    checkpoint : Checkpoint, optional
+        Where the modes that are done are kept.
 
     Raises
     ------
@@ -104,9 +108,14 @@ def train(
         )
     if not modes:
         raise CodebookError(f"speech codebooks need at least {LEAST} seconds of speech")
+    checkpoint = checkpoint or Checkpoint(None)
+    arrays |= checkpoint.load()
     for i, number in enumerate(modes):
+        if f"{number}.contexts" in arrays:
+            continue
         part = Progress(reports.part(i / len(modes), (i + 1) / len(modes)))
         arrays |= train_mode(number, sounds, options, part).arrays(number)
+        checkpoint.save(arrays)
     config = {"format": FORMAT, "transform": "celp", "shape": [10], "modes": list(modes)}
     return Codebook(KIND, config, arrays)
 
