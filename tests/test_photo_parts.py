@@ -9,15 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vqcodec import rangecoder
 from vqcodec.codebook import Codebook
 from vqcodec.errors import CancelledError, CodebookError
 from vqcodec.photo.bootstrap import bootstrap, code_tree, lattice
 from vqcodec.photo.contexts import PAIR_NODES
 from vqcodec.photo.job import shipped_codebook
+from vqcodec.photo.mixing import CODER_SIZE
 from vqcodec.photo.model import Tables, tree_paths
 from vqcodec.photo.planes import MIDDLE, to_planes, to_samples
 from vqcodec.photo.predict import MEAN, PLANAR, gather_references, new_borders, predict
 from vqcodec.photo.quantizer import STEP, STEPS, profile_offsets
+from vqcodec.photo.signs import code_sign, measure_gaps
 from vqcodec.photo.tiles import coding_order
 from vqcodec.photo.transform import forward, inverse
 from vqcodec.photo.transparency import fill_transparent
@@ -30,6 +33,57 @@ def test_planes_are_lossless(channels: int, seed: int) -> None:
     if channels in (2, 4):  # alpha next to its ends snaps to them
         samples[..., -1] = np.where(samples[..., -1] < 3, 0, np.minimum(samples[..., -1], 252))
     assert np.array_equal(to_samples(to_planes(samples)), samples)
+
+
+@pytest.mark.parametrize("mode", [MEAN, 10, 26])
+def test_gaps_are_what_a_smooth_continuation_wants(mode: int) -> None:
+    y, x = np.mgrid[:32, :32]
+    plane = (100 + 7 * y + 3 * x).astype(np.int16)  # a slope goes on as it is
+    block = plane[8:16, 8:16].T if mode == 10 else plane[8:16, 8:16]
+    prediction = np.zeros((1, 1024), np.int16)
+    prediction[0, :64] = block.ravel() - 5
+    gaps = np.zeros((2, 64), np.int64)
+    measure_gaps(plane, 8, 8, 3, mode, prediction, gaps)
+    assert (gaps[0, :16] == 5 * 16).all()
+    prediction[0, 1] += 40  # row 0, column 1 as predicted
+    measure_gaps(plane, 8, 8, 3, mode, prediction, gaps)
+    assert np.flatnonzero(gaps[0, :16] != 80).tolist() == [1]
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+def test_foretold_signs_are_cheap_and_decode(size: int) -> None:
+    tables = Tables.of(shipped_codebook())
+    bases = tables.coding(0)[:5]
+    truth = np.random.default_rng(size).integers(0, 2, 200)
+
+    def run(data: np.ndarray, encoding: bool, foretold: bool) -> tuple[list[int], np.ndarray]:
+        coder = np.zeros(CODER_SIZE, np.uint64)
+        coder[:3] = rangecoder.encoder_state() if encoding else rangecoder.decoder_state(data)
+        states = tables.priors(0)[0]
+        signs = []
+        for negative in truth.tolist():
+            gaps = np.zeros((2, 64), np.int64)
+            if foretold:  # the first basis vector has one sign all over
+                gaps[0] = (-1 if negative else 1) * np.sign(bases[1][0, 0, 0]) * 900
+            signs.append(
+                int(
+                    code_sign(
+                        coder, data, encoding, states, 0, size, 0, 3000, 64, 500, *bases, gaps,
+                        negative if encoding else 0,
+                    )
+                )
+            )  # fmt: skip
+        return signs, coder
+
+    lengths = []
+    for foretold in (False, True):
+        buffer = np.zeros(500, np.uint8)
+        coder = run(buffer, True, foretold)[1]
+        data = rangecoder.finish(coder, buffer)
+        signs, _ = run(np.frombuffer(data, np.uint8).copy(), False, foretold)
+        lengths.append(len(data))
+        assert signs == truth.tolist()
+    assert lengths[1] < 0.8 * lengths[0]
 
 
 def references(plane: np.ndarray, y: int, x: int, n: int) -> np.ndarray:

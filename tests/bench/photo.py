@@ -1,25 +1,28 @@
 """The photo codec against JPEG, WebP and AVIF.
 
-    python -m tests.bench.photo [--part rgb|gray|visual|speed] [--images N] [--megapixels N]
-                                [--repeats N]
+    python -m tests.bench.photo [--part rgb|gray|visual|speed|ablation] [--images N]
+                                [--megapixels N] [--repeats N] [--keep FOLDER] [--picture FILE]
 
-Prints Markdown tables. The pictures are the Kodak images of the corpus folder:
-the environment variable VQCODEC_CORPUS, or ``../shared/corpus`` beside the
-repository. BD-rates (``bjontegaard``, pchip) are taken per image over the
-common range within 0.1 to 2.0 bits a pixel (SSIMULACRA2: 0.2 to 1.2), then
-averaged. Speeds are CPU times of one thread in this process, codecs taking
-turns after warm-up, the best of `--repeats`.
+Prints Markdown tables; `--keep` keeps the curve of each image and codec in a folder and
+takes up what is there, `--picture` draws the curves of the visual part.
+The pictures are the Kodak images of the corpus folder: the environment variable
+VQCODEC_CORPUS, or ``../shared/corpus`` beside the repository.
+BD-rates (``bjontegaard``, pchip) are taken per image over the common range within 0.1
+to 2.0 bits a pixel (SSIMULACRA2: 0.2 to 1.2), then averaged. Speeds are CPU times of
+one thread in this process, codecs taking turns after warm-up, the best of `--repeats`.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import bjontegaard
 import numpy as np
@@ -144,18 +147,35 @@ def score_at(points: list[tuple[float, float]], rate: float) -> float:
 # --- the tables ---------------------------------------------------------------
 
 
+def kept_curve(keep: Path | None, key: str, measure: Callable[[], Curve]) -> Curve:
+    """Return a curve from the folder `keep`, or measure it and keep it there."""
+    if keep is None:
+        return measure()
+    path = keep / (key.replace(" ", "_").replace(":", "").replace("=", "-") + ".json")
+    if not path.exists():
+        keep.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(measure()))
+    points: Curve = json.loads(path.read_text())
+    return points
+
+
 def compare(
-    title: str, pictures: Iterable[tuple[str, np.ndarray]], coders: dict, metrics: list[str]
+    title: str,
+    pictures: Iterable[tuple[str, np.ndarray]],
+    coders: dict,
+    metrics: list[str],
+    keep: Path | None,
 ) -> list[dict[str, Curve]]:
     """Print BD-rates of the last coder against each of the others; return all curves."""
     curves = []
     for name, pixels in pictures:
-        curves.append(
-            {
-                label: curve(coder, scale, pixels, "SSIMULACRA2" in metrics)
-                for label, (coder, scale) in coders.items()
-            }
-        )
+        curves.append({})
+        for label, (coder, scale) in coders.items():
+
+            def measure(coder: Coder = coder, scale: tuple = scale) -> Curve:
+                return curve(coder, scale, pixels, "SSIMULACRA2" in metrics)  # noqa: B023
+
+            curves[-1][label] = kept_curve(keep, f"{title} {name} {label}", measure)
         print(f"  {name}", file=sys.stderr)
     *anchors, own = coders
     print(f"\n{title} ({len(curves)} images), BD-rate of `{own}` in %:\n")
@@ -170,7 +190,7 @@ def compare(
     return curves
 
 
-def rgb(count: int) -> None:
+def rgb(count: int, keep: Path | None) -> None:
     coders = {
         "JPEG 4:2:0": (JPEG, JPEG_SCALE),
         "WebP m6": (WEBP, WEBP_SCALE),
@@ -179,20 +199,20 @@ def rgb(count: int) -> None:
         "AVIF s6 tune=psnr 4:4:4": (AVIF_PSNR_444, AVIF_SCALE),
         "photo --tune psnr": (ours(tune="psnr"), OUR_SCALE),
     }
-    compare("RGB", kodak(count), coders, ["PSNR", "MS-SSIM-Y dB"])
+    compare("RGB", kodak(count), coders, ["PSNR", "MS-SSIM-Y dB"], keep)
 
 
-def gray(count: int) -> None:
+def gray(count: int, keep: Path | None) -> None:
     coders = {
         "JPEG": (pillow("JPEG", optimize=True, progressive=True), JPEG_SCALE),
         "AVIF s6 tune=psnr": (AVIF_PSNR, AVIF_SCALE),
         "photo --tune psnr": (ours(tune="psnr"), OUR_SCALE),
     }
     pictures = ((name, luma(pixels)) for name, pixels in kodak(count))
-    compare("Gray", pictures, coders, ["PSNR", "MS-SSIM-Y dB"])
+    compare("Gray", pictures, coders, ["PSNR", "MS-SSIM-Y dB"], keep)
 
 
-def visual(count: int) -> None:
+def visual(count: int, keep: Path | None, picture: Path | None) -> None:
     coders = {
         "AVIF s6": (AVIF, AVIF_SCALE[:-1]),
         "photo --tune visual": (ours(tune="visual"), (30, 42, 53, 63, 71, 78, 84)),
@@ -201,7 +221,7 @@ def visual(count: int) -> None:
         ("RGB for the eye", kodak(count)),
         ("Gray for the eye", ((name, luma(pixels)) for name, pixels in kodak(count))),
     ):
-        curves = compare(title, pictures, coders, ["SSIMULACRA2", "MS-SSIM-Y dB"])
+        curves = compare(title, pictures, coders, ["SSIMULACRA2", "MS-SSIM-Y dB"], keep)
         print("\nMean SSIMULACRA2 at a rate:\n")
         print("| bits a pixel | 0.25 | 0.5 | 1.0 |\n|---|---|---|---|")
         for label in coders:
@@ -210,6 +230,8 @@ def visual(count: int) -> None:
                 for rate in (0.25, 0.5, 1.0)
             ]
             print(f"| {label} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |")
+        if picture and title.startswith("RGB"):
+            draw(picture, {label: [c[label] for c in curves] for label in coders}, "SSIMULACRA2")
 
 
 def large(megapixels: float) -> np.ndarray:
@@ -277,16 +299,138 @@ def speed(megapixels: float, repeats: int) -> None:
     print(f"\nTwo threads encode in 1/{ratio:.2f} of the wall time of one.")
 
 
+def ablation(count: int, keep: Path | None) -> None:
+    """Print the rate that it costs to leave out each part, with nothing trained anew."""
+    from vqcodec.photo.bootstrap import bootstrap
+    from vqcodec.photo.job import shipped_tables
+    from vqcodec.photo.model import Tables
+    from vqcodec.photo.planes import to_planes, to_samples
+    from vqcodec.photo.tiles import Quantization, encode_tile
+
+    full = shipped_tables().arrays
+    plain = bootstrap()
+
+    def modes(*kept: int, kinds: slice = slice(None)) -> dict[str, np.ndarray]:
+        costs = full["mode_costs"].astype(np.int64)
+        forbidden = [mode for mode in range(costs.shape[-1]) if mode not in kept]
+        costs[kinds, ..., forbidden] = 1 << 20
+        return {"mode_costs": costs}
+
+    def flat(*names: str) -> dict[str, np.ndarray]:
+        return {name: plain[name] for name in names}
+
+    from_luma = (35, 36, 37, 38)
+    fresh = {"probabilities": plain["probabilities"], "counts": np.zeros_like(full["counts"])}
+    parts: dict[str, tuple[dict[str, np.ndarray], dict[str, bool], float]] = {
+        "nothing": ({}, {}, 1.0),
+        "directional modes (planar and mean only)": (modes(0, 1, *from_luma), {}, 1.0),
+        "oblique modes (4 of 35 left)": (modes(0, 1, 10, 26, *from_luma), {}, 1.0),
+        "chroma from luma": (modes(*range(35), kinds=slice(1, 3)), {}, 1.0),
+        "KLT (cosine transforms in its place)": (
+            flat("dense4", "dense8", "pair16", "scan16", "scan32"), {}, 1.0,
+        ),
+        "the price of bits in the search (a tenth of it)": ({}, {}, 0.1),
+        "trained probabilities (fresh ones)": (fresh, {}, 1.0),
+        "trained mixing weights (equal ones)": (flat("first_weights", "second_weights"), {}, 1.0),
+        "foretelling of signs": ({"signs": np.zeros(0)}, {}, 1.0),
+        "restoration filter": ({}, {"restored": False}, 1.0),
+    }  # fmt: skip
+    curves: dict[str, list[Curve]] = {label: [] for label in parts}
+    for name, pixels in kodak(count):
+        for label, (change, more, dearness) in parts.items():
+            arrays = {**full, **change}
+            if arrays.pop("signs", None) is not None:
+                arrays |= _signs_unforetold(full)
+
+            def measure(arrays: dict = arrays, more: dict = more, price: float = dearness) -> Curve:
+                points = []
+                for step in (76, 92, 108, 124, 140):
+                    q = Quantization(step, 6, 6, **{"restored": True, **more})
+                    data, state = encode_tile(
+                        to_planes(pixels), Tables(arrays), q, 5, dearness=price  # noqa: B023
+                    )  # fmt: skip
+                    decoded = to_samples(state.planes[:, : pixels.shape[0], : pixels.shape[1]])  # noqa: B023
+                    bpp = 24 * len(data) / pixels.size  # noqa: B023
+                    points.append((bpp, psnr(pixels, decoded)))  # noqa: B023
+                return {"PSNR": points}
+
+            curves[label].append(kept_curve(keep, f"ablation {name} {label}", measure))
+        print(f"  {name}", file=sys.stderr)
+    print(f"\nRGB ({count} images), BD-rate in % by PSNR, nothing trained anew:\n")
+    print("| left out | costs |\n|---|---|")
+    for label, own in curves.items():
+        rates = [bd_rate(a, b, "PSNR") for a, b in zip(curves["nothing"], own, strict=True)]
+        print(f"| {label} | {np.mean(rates):+.1f} |")
+
+
+def _signs_unforetold(full: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Let both signs be equally probable, and learning slow."""
+    from vqcodec.photo.contexts import BASE, SIGN
+
+    probabilities, counts = full["probabilities"].copy(), full["counts"].copy()
+    probabilities[:, BASE[SIGN, 0] :] = 1 << 15
+    counts[:, BASE[SIGN, 0] :] = 255
+    return {"probabilities": probabilities, "counts": counts}
+
+
+def draw(path: Path, curves: dict[str, list[Curve]], metric: str) -> None:
+    """Draw the mean score of each codec over the rate, as SVG."""
+    rates = np.exp(np.linspace(np.log(0.2), np.log(1.2), 25))
+    means = {
+        label: np.mean([[score_at(c[metric], r) for r in rates] for c in own], 0)
+        for label, own in curves.items()
+    }
+    low = 10 * np.floor(min(m.min() for m in means.values()) / 10)
+    high = 10 * np.ceil(max(m.max() for m in means.values()) / 10)
+    width, height, left, bottom = 640, 400, 56, 44
+
+    def place(rate: float, score: float) -> str:
+        x = left + (width - left - 16) * np.log(rate / 0.2) / np.log(6)
+        y = 12 + (height - bottom - 12) * (high - score) / (high - low)
+        return f"{x:.1f},{y:.1f}"
+
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="13">',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+    ]
+    for score in np.arange(low, high + 1, 10):
+        x, y = place(0.2, score).split(",")
+        lines.append(f'<path d="M{x} {y}H{width - 16}" stroke="#ddd"/>')
+        lines.append(
+            f'<text x="{left - 8}" y="{float(y) + 4:.1f}" text-anchor="end">{score:.0f}</text>'
+        )
+    for rate in (0.2, 0.3, 0.5, 0.8, 1.2):
+        x = place(rate, low).split(",")[0]
+        lines.append(f'<text x="{x}" y="{height - bottom + 18}" text-anchor="middle">{rate}</text>')
+    middle = (left + width) / 2
+    lines.append(f'<text x="{middle}" y="{height - 8}" text-anchor="middle">bits a pixel</text>')
+    for n, (label, mean) in enumerate(means.items()):
+        colour = ("#888", "#c40", "#06c", "#083")[n % 4]
+        points = " ".join(place(r, m) for r, m in zip(rates, mean, strict=True))
+        lines.append(
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
+        )
+        y = 40 + 20 * n
+        lines.append(f'<path d="M{left + 16} {y}h24" stroke="{colour}" stroke-width="2"/>')
+        lines.append(f'<text x="{left + 48}" y="{y + 4}">{label}, {metric}</text>')
+    path.write_text("\n".join([*lines, "</svg>"]) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=["rgb", "gray", "visual", "speed"])
+    parser.add_argument("--part", choices=["rgb", "gray", "visual", "speed", "ablation"])
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--megapixels", type=float, default=24)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
-    for name, run in (("rgb", rgb), ("gray", gray), ("visual", visual)):
+    for name, run in (("rgb", rgb), ("gray", gray), ("ablation", ablation)):
         if arguments.part in (None, name):
-            run(arguments.images)
+            run(arguments.images, arguments.keep)
+    if arguments.part in (None, "visual"):
+        visual(arguments.images, arguments.keep, arguments.picture)
     if arguments.part in (None, "speed"):
         speed(arguments.megapixels, arguments.repeats)
 

@@ -34,15 +34,18 @@ RATE = [int(65536 / (n + 1.6)) for n in range(256)]
 LEVEL = [
     min(max(math.floor(5 * math.log2(max(i, 0.5) / 128) + 9 + 1e-9), 0), 31) for i in range(4096)
 ]
+AGREEMENT = [
+    min(max(math.floor(2 * math.log2(max(i, 0.5) / 64) + 8 + 1e-9), 0), 20) for i in range(4096)
+]
 CODED_LEVEL = [min(math.floor(2 * math.log2(1 + i / 16) + 1e-9), 15) for i in range(4096)]
-SPLIT, CHOICE, LENGTH, REST, PAIR, ESCAPE = range(6)
-NODES = (1, 64, 10, 64, 32, 32)
+SPLIT, CHOICE, LENGTH, REST, PAIR, ESCAPE, SIGN = range(7)
+NODES = (1, 64, 10, 64, 32, 64, 1)
 ROWS = (
     (18, 216, 216, 96, 1536, 1536), (40, 40, 1600, 120, 720, 1600),
     (96, 216, 1296, 600, 1152, 2160), (60, 960, 660, 360, 600, 600),
-    (32, 216, 256, 64, 576, 1152), (2, 32, 12, 6, 16, 2),
+    (32, 216, 256, 64, 576, 1152), (36, 64, 32, 128, 144, 144), (672, 0, 0, 0, 0, 0),
 )  # fmt: skip
-FIRST, SECOND = (18, 64, 60, 10, 256, 32), (6, 256, 160, 60, 512, 32)
+FIRST, SECOND = (18, 64, 60, 10, 256, 64, 0), (6, 256, 160, 60, 512, 576, 0)
 
 
 def sixth(value: int) -> int:
@@ -92,6 +95,12 @@ class Model:
             first[i] += (miss1 * opinions[i] + (1 << 19)) >> 20
             second[i] += (miss2 * opinions[i] + (1 << 19)) >> 20
             self.p[k], self.seen[k] = adapted(self.p[k], self.seen[k], bit)
+        return bit
+
+    def decide_alone(self, element: int, context: int) -> int:
+        k = self.base[element][0] + context
+        bit = self.coder.decision(65536 - clip(self.p[k] >> 6, 536, 65000))
+        self.p[k], self.seen[k] = adapted(self.p[k], self.seen[k], bit)
         return bit
 
 
@@ -328,9 +337,13 @@ class Tile:
         mode = self.mode_of(y, x, size)
         kind = self.class_of(mode)
         coded = self.count(y, x, size, kind, f)
-        values = self.coefficients(y, x, size, f, coded)
         prediction = self.predict_any(y, x, size, mode, border)
+        values: list[int] = []
         if coded:
+            turned = 2 <= mode < 18 or mode == 37
+            gaps = self.gaps(y, x, n, prediction.T if turned else prediction)
+            gaps = np.concatenate(gaps[::-1] if turned else gaps)
+            values = self.coefficients(y, x, size, f, coded, kind, gaps)
             prediction = np.clip(prediction + self.inverse(values, size, kind), 0, TOP)
         if 2 <= mode < 18 or mode == 37:
             prediction = prediction.T
@@ -436,7 +449,44 @@ class Tile:
             value = 2 * value + m.decide(node, length, size * 10 + shift)
         return min(value, pairs)
 
-    def coefficients(self, y: int, x: int, size: int, f: list[int], coded: int) -> list[int]:
+    def gaps(self, y: int, x: int, n: int, upright: np.ndarray) -> list[np.ndarray]:
+        """What the prediction lacks of a smooth continuation, in 1/16: first row, first column."""
+        s = self.plane.samples
+        row = column = np.zeros(n, np.int64)
+        if y:
+            row = (2 * s[y - 1, x : x + n] - s[y - 2, x : x + n] - upright[0]) * 16
+        if x:
+            column = (2 * s[y : y + n, x - 1] - s[y : y + n, x - 2] - upright[:, 0]) * 16
+        return [row, column]
+
+    def footprint(self, k: int, size: int, kind: int) -> np.ndarray:
+        """First row and first column of a basis vector."""
+        n, a, g = 1 << size, self.a, self.group
+        if size <= 3:
+            basis = a[f"dense{n}"][g, kind, k].reshape(n, n)
+            return np.concatenate((basis[0], basis[:, 0]))
+        scan = a["scan32"][g] if size == 5 else a["scan16"][g, kind]
+        u, v = divmod(int(scan[k]), 16)
+        rows, columns = (a["dct32"],) * 2 if size == 5 else a["pair16"][g, kind]
+        return np.concatenate((rows[u, 0] * columns[v] >> 12, columns[v, 0] * rows[u] >> 12))
+
+    def sign(
+        self, k: int, size: int, kind: int, magnitude: int, rough: int, gaps: np.ndarray
+    ) -> int:
+        """Decode a sign; what the coefficient does to the border is taken off the gaps."""
+        limit = (1 << 19) - 1
+        coefficient = min((magnitude * self.steps[size][k] + 32) >> 6, limit)
+        border = self.footprint(k, size, kind)
+        hint = int(gaps @ border) >> 12
+        agreement = AGREEMENT[min(4095, abs(coefficient * hint) * 64 // self.step**2)]
+        context = (agreement * 8 + (LEVEL[min(4095, rough >> 3)] >> 2)) * 4 + size - 2
+        negative = self.model.decide_alone(SIGN, context) ^ (hint < 0)
+        gaps -= (-coefficient if negative else coefficient) * border >> 12
+        return negative
+
+    def coefficients(
+        self, y: int, x: int, size: int, f: list[int], coded: int, kind: int, gaps: np.ndarray
+    ) -> list[int]:
         m, words = self.model, self.a["codewords"]
         low, high = sixth(f[2]), sixth(f[3])
         symbols: list[int] = []
@@ -467,14 +517,16 @@ class Tile:
                     node = int(self.a["tree_right" if bit else "tree_left"][node])
                     depth += 1
                 symbol = -node - 1
-            total = 0
+            total = first = 0
             for component in range(2):
                 if symbol == len(words):
-                    size_of = self.escape(size, component, level, position) << 6
+                    value = self.escape(size, component, first, level, position, f)
+                    size_of, first = value << 6, min(255, value + 1).bit_length() - 1
                 else:
                     size_of = int(words[symbol, component])
                 total += size_of
-                sign = self.coder.decision(32768) if size_of else 0
+                k = 2 * group + component
+                sign = self.sign(k, size, kind, size_of, f[4], gaps) if size_of else 0
                 values.append(-size_of if sign else size_of)
             mean = min(total * 8, 32767)
             f[5] += ((mean - f[5]) * 158) >> 8
@@ -501,15 +553,27 @@ class Tile:
         energy = int((words[symbol] ** 2).sum()) / 4096
         return 2 + sum(energy >= edge for edge in (1.7, 3.5, 8.0))
 
-    def escape(self, size: int, component: int, level: int, position: int) -> int:
-        m = self.model
-        m.place(ESCAPE, component, level, component * 6 + size, size, position, component)
+    def escape(
+        self, size: int, component: int, first: int, level: int, position: int, f: list[int]
+    ) -> int:
+        m, known = self.model, 1 + first if component else 0
+        near = LEVEL[min(4095, f[5] >> 3)] >> 1
+        around = LEVEL[min(4095, max(f[2], f[3]) >> 3)] >> 1
+        m.place(
+            ESCAPE, known * 4 + size - 2, component * 32 + level, component * 16 + near,
+            (component * 4 + size - 2) * 16 + position, known * 16 + (level >> 1),
+            known * 16 + around,
+        )  # fmt: skip
         length = 0
-        while length < 15 and m.decide(length, length, length):
+        while length < 15 and m.decide(length, length, known * 64 + length):
             length += 1
         value = 1
         for place in range(length):
-            bit = self.coder.decision(32768) if place else m.decide(*[16 + length] * 3)
+            if place < 2:
+                node = (16, 32, 48)[place and value - 1] + length
+                bit = m.decide(node, node, known * 64 + node)
+            else:
+                bit = self.coder.decision(32768)
             value = 2 * value + bit
         return min(value - 1, 32767)
 

@@ -100,14 +100,16 @@ def search_block(
                 kept += transformed[0, k] * transformed[0, k]
         for k in range(U(count)):
             transformed[0, k] *= inverse_steps[size, k]
+        overhead = lagrangian * bits[mode]
+        if size == 5:  # what the transform leaves out
+            edge = inverse_steps[size, count - 1]
+            overhead += max(0.0, energy - kept) * edge * edge
         coded, j = quantise(
             transformed, count, size, level, f, pair_weights, lagrangian,
             coded_costs, pair_costs, lut, codewords, trial_symbols, trial_values,
+            np.float32(cost / importance - overhead),
         )  # fmt: skip
-        j += lagrangian * bits[mode]
-        if size == 5:  # what the transform leaves out
-            edge = inverse_steps[size, count - 1]
-            j += max(0.0, energy - kept) * edge * edge
+        j += overhead
         if j * importance < cost:
             cost = j * importance
             best[size, 0] = mode

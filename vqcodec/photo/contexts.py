@@ -39,6 +39,8 @@ def _logarithm(count: int, unit: float, scale: float, offset: float, top: int) -
 
 
 LEVEL = _logarithm(4096, 128.0, 5.0, 9.0, LEVELS - 1)  # of magnitude / 8
+AGREEMENTS = 21
+AGREEMENT = _logarithm(4096, 64.0, 2.0, 8.0, AGREEMENTS - 1)  # of a hint at a sign, see `signs`
 CODED_LEVELS = 16
 CODED_LEVEL = np.clip(
     np.floor(2 * np.log2(1 + np.arange(4096) / 16.0) + 1e-9), 0, CODED_LEVELS - 1
@@ -163,10 +165,10 @@ def set_cells(cells, y, x, size, mode, coded, values, start, count):
 # --- syntax elements and their tables -----------------------------------------
 
 INPUTS = 6
-SPLIT, CHOICE, LENGTH, REST, PAIR, ESCAPE, ELEMENTS = range(7)
+SPLIT, CHOICE, LENGTH, REST, PAIR, ESCAPE, SIGN, ELEMENTS = range(8)
 PAIR_NODES = 32  # at most 31 codewords and the escape
 # Nodes of the binary decisions of an element, and rows of each of its six contexts.
-NODES = np.array([1, 64, 10, 64, PAIR_NODES, 32], np.int64)
+NODES = np.array([1, 64, 10, 64, PAIR_NODES, 64, 1], np.int64)
 _M = MODE_COUNT
 ROWS = np.array(
     [
@@ -175,7 +177,8 @@ ROWS = np.array(
         [96, 216, 1296, 600, 6 * CLASSES * 16 + 96, 2160],
         [60, 960, 60 * 11, 360, 600, 600],
         [LEVELS, 216, 256, 64, 576, 1152],
-        [2, 32, 12, 6, 16, 2],
+        [36, 64, 32, 128, 144, 144],
+        [AGREEMENTS * 32, 0, 0, 0, 0, 0],  # not mixed: one opinion
     ],
     np.int64,
 )
@@ -183,8 +186,8 @@ _sizes = ROWS * NODES[:, None]
 BASE = (np.cumsum(_sizes.ravel()) - _sizes.ravel()).reshape(ELEMENTS, INPUTS)
 STATES = int(_sizes.sum())
 # Sets of mixing weights of each element: chosen by two contexts.
-_first = np.array([18, 64, 60, 10, LEVELS * 8, 32], np.int64)
-_second = np.array([6, 256, 160, 60, 64 * 8, 32], np.int64)
+_first = np.array([18, 64, 60, 10, LEVELS * 8, 64, 0], np.int64)
+_second = np.array([6, 256, 160, 60, 64 * 8, 9 * 64, 0], np.int64)
 FIRST_SET = np.cumsum(_first) - _first
 SECOND_SET = np.cumsum(_second) - _second
 FIRST_SETS, SECOND_SETS = int(_first.sum()), int(_second.sum())

@@ -33,7 +33,7 @@ from vqcodec.photo.restore import BINS, TAPS
 from vqcodec.photo.restore import CLASSES as FILTER_CLASSES
 from vqcodec.photo.transform import BASIS_BITS, CLASSES
 
-FORMAT = 1
+FORMAT = 2
 LAMBDA = 0.12  # squared steps a bit: what the codewords and tables are trained for
 DIRECTIONS = 3 * MODE_COUNT
 CODEWORDS = PAIR_NODES - 1

@@ -6,9 +6,11 @@ from __future__ import annotations
 import numpy as np
 
 from vqcodec.photo.contexts import (
+    BITS,
     CODED,
     ESCAPE,
     FIRST_SET,
+    LEVEL,
     LUMA,
     PAIR,
     SCAN_BIN,
@@ -20,7 +22,8 @@ from vqcodec.photo.contexts import (
 )
 from vqcodec.photo.kernel import kernel
 from vqcodec.photo.mixing import code_mixed, code_with, place
-from vqcodec.photo.quantizer import ESCAPE_LIMIT, VALUE_BITS
+from vqcodec.photo.quantizer import ESCAPE_LIMIT, VALUE_BITS, dequantised
+from vqcodec.photo.signs import code_sign
 from vqcodec.photo.transform import COEFFICIENTS
 
 # Rows of the codeword tree: class of each symbol, children of each node (-1 - symbol
@@ -40,16 +43,33 @@ def _neighbour_class(cells, symbols, tree, order, row, column, size, group):
 
 
 @kernel
-def _code_escape(coder, buffer, encoding, states, weights, size, component, level, position, value):
-    """Code a magnitude beyond the codebook: Elias' gamma code with modelled bits."""
-    place(coder, ESCAPE, component, level, component * 6 + size, size, position, component)
+def _code_escape(
+    coder, buffer, encoding, states, weights,
+    f, size, component, first, level, position, value,
+):  # fmt: skip
+    """Code a magnitude of a pair beyond the codebook: Elias' gamma code with modelled bits.
+
+    `first` is the bit length of the first of both, where `component` is the second.
+    """
+    near = np.int64(LEVEL[min(4095, f[5] >> 3)]) >> 1
+    around = np.int64(LEVEL[min(4095, max(f[2], f[3]) >> 3)]) >> 1
+    known = 0 if component == 0 else 1 + first
+    place(
+        coder, ESCAPE,
+        known * 4 + size - 2,
+        component * 32 + level,
+        component * 16 + near,
+        (component * 4 + size - 2) * 16 + position,
+        known * 16 + (level >> 1),
+        known * 16 + around,
+    )  # fmt: skip
     value += 1
     length = 0
     while length < 15:
         more = 1 if value >> (length + 1) > 0 else 0
         more = code_mixed(
             coder, buffer, encoding, states, weights, length,
-            FIRST_SET[ESCAPE] + length, SECOND_SET[ESCAPE] + length, more,
+            FIRST_SET[ESCAPE] + length, SECOND_SET[ESCAPE] + known * 64 + length, more,
         )  # fmt: skip
         if more == 0:
             break
@@ -57,10 +77,12 @@ def _code_escape(coder, buffer, encoding, states, weights, size, component, leve
     result = 1
     for shift in range(length - 1, -1, -1):
         bit = (value >> shift) & 1
-        if shift == length - 1:
+        below = length - 1 - shift  # the leading one
+        if below < 2:
+            node = 16 * (1 + below + (result & below)) + length
             bit = code_mixed(
-                coder, buffer, encoding, states, weights, 16 + length,
-                FIRST_SET[ESCAPE] + 16 + length, SECOND_SET[ESCAPE] + 16 + length, bit,
+                coder, buffer, encoding, states, weights, node,
+                FIRST_SET[ESCAPE] + node, SECOND_SET[ESCAPE] + known * 64 + node, bit,
             )  # fmt: skip
         else:
             bit = code_with(coder, buffer, encoding, 32768, bit)
@@ -72,7 +94,8 @@ def _code_escape(coder, buffer, encoding, states, weights, size, component, leve
 def code_pairs(
     coder, buffer, encoding, states, weights,
     cells, symbols, order, tree, codewords, pair_weights,
-    kind, y, x, size, mode, f, coded, values, pair_base,
+    kind, y, x, size, mode, f, coded, values, pair_base, steps, step,
+    dense4, dense8, pair16, dct32, scans, gaps,
 ):  # fmt: skip
     """Code `coded` pairs of a block; symbols from `pair_base`, values from the same pair on."""
     row, column = y >> 2, x >> 2
@@ -80,6 +103,7 @@ def code_pairs(
     low, high = sixth(f[2]), sixth(f[3])
     luma, chroma = sixth(f[8]), sixth(f[9])
     quarter = COEFFICIENTS[size] // 8
+    first_value = 2 * pair_base
     previous = 0
     for group in range(coded):
         position = SCAN_BIN[group]
@@ -129,7 +153,7 @@ def code_pairs(
                 node = tree[RIGHT, node] if bit == 1 else tree[LEFT, node]
         symbol = -node - 1
         symbols[pair_base + group] = symbol
-        total = 0
+        total = first = 0
         for component in range(2):
             k = 2 * (pair_base + group) + component
             value = np.int64(values[k])
@@ -137,13 +161,20 @@ def code_pairs(
             if symbol == escape:
                 magnitude = _code_escape(
                     coder, buffer, encoding, states, weights,
-                    size, component, level, position, abs(value) >> VALUE_BITS,
+                    f, size, component, first, level, position, abs(value) >> VALUE_BITS,
                 ) << VALUE_BITS  # fmt: skip
+                first = np.int64(BITS[min(255, (magnitude >> VALUE_BITS) + 1)]) - 1
             else:
                 magnitude = np.int64(codewords[symbol, component])
             total += magnitude
-            if magnitude != 0 and code_with(coder, buffer, encoding, 32768, negative) == 1:
-                magnitude = -magnitude
+            if magnitude != 0:
+                coefficient = dequantised(magnitude, steps[size, k - first_value])
+                negative = code_sign(
+                    coder, buffer, encoding, states, k - first_value, size, mode, coefficient,
+                    step, f[4], dense4, dense8, pair16, dct32, scans, gaps, negative,
+                )  # fmt: skip
+                if negative == 1:
+                    magnitude = -magnitude
             values[k] = magnitude
         advance(f, group, total * 8)
         previous = symbol

@@ -54,15 +54,19 @@ def fill_steps(index, offsets, steps):
             steps[size, k] = STEP[min(STEPS - 1, max(0, index + offsets[size, k]))]
 
 
+@kernel("i8(i8,i8)")
+def dequantised(value, step):
+    """Return the coefficient, in 1/16 of a quarter sample value, of a value in 1/64 of a step."""
+    product = (value * step + 32) >> VALUE_BITS
+    return min(_COEFFICIENT_LIMIT, max(-_COEFFICIENT_LIMIT, product))
+
+
 @kernel("void(i4[::1],i8,i8,i8[:,::1],i8,i4[::1])")
 def dequantise(values, start, count, steps, size, out):
-    """Turn values in 1/64 of a step into coefficients in 1/16 of a quarter sample value."""
+    """Turn the values of a block into coefficients."""
     for k in range(count):
-        value = values[start + k]
-        if value != 0:
-            product = (np.int64(value) * steps[size, k] + 32) >> VALUE_BITS
-            value = min(_COEFFICIENT_LIMIT, max(-_COEFFICIENT_LIMIT, product))
-        out[k] = value
+        value = np.int64(values[start + k])
+        out[k] = dequantised(value, steps[size, k]) if value != 0 else 0
 
 
 @kernel
@@ -91,6 +95,7 @@ def quantise(
     codewords,
     symbols,
     values,
+    limit,
 ):
     """Choose codewords and the number of coded pairs of a block: the encoder's search.
 
@@ -114,6 +119,8 @@ def quantise(
         Best codeword of each cell of the positive quadrant, by level.
     codewords : (31, 2) int32
     symbols, values : int16 and int32 arrays that receive the result.
+    limit : float
+        Cost above which the result is of no use, and unfinished.
 
     Returns
     -------
@@ -172,6 +179,8 @@ def quantise(
         advance(f, group, (value_a + value_b) * 8)
         spent += cost
         tail -= energy
+        if spent >= limit and best >= limit:
+            return coded, best  # neither more pairs nor fewer can get below it
         if symbol != 0:
             total = spent + tail + weight * coded_costs[size, level, group + 1]
             if total < best:

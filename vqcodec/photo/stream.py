@@ -35,6 +35,7 @@ from vqcodec.photo.predict import (
     store_block,
 )
 from vqcodec.photo.quantizer import STEPS, dequantise, fill_steps
+from vqcodec.photo.signs import measure_gaps
 from vqcodec.photo.transform import COEFFICIENTS, inverse
 
 UNIT = 32
@@ -71,6 +72,7 @@ def scratch() -> tuple[np.ndarray, ...]:
         np.zeros(40, np.int64),  # histogram
         np.zeros((6, 256), np.int64),  # steps
         np.zeros((16, 3), np.int64),  # stack
+        np.zeros((2, 64), np.int64),  # gaps
     )
 
 
@@ -82,6 +84,7 @@ def code_plane(
     dense4, dense8, pair16, dct32, scans,
     codewords, tree, pair_weights, coded_weights,
     borders, prediction, detail, residual, coefficients, work, f, factors, histogram, steps, stack,
+    gaps,
 ):  # fmt: skip
     """Encode or decode a plane whose sides are multiples of 32.
 
@@ -155,21 +158,25 @@ def code_plane(
                     np.int64(cells[row, column, CODED]),
                 )  # fmt: skip
                 base = np.int64(order[row, column]) * 8
-                code_pairs(
-                    coder, buffer, encoding, states, weights,
-                    cells, symbols, order, tree, codewords, pair_weights,
-                    kind, y, x, size, mode, f, coded, values, base,
-                )  # fmt: skip
+                if coded > 0 or not encoding:
+                    if mode > 34:
+                        gather_references(luma, order, y, x, n, borders, 1)
+                        gather_references(first, order, y, x, n, borders, 2)
+                        fit_factors(plane, luma, first, y, x, n, step, factors)
+                    predict_block(
+                        mode, size, y, x, luma, first, borders, factors, detail,
+                        prediction, 0,
+                    )  # fmt: skip
+                if coded > 0:
+                    measure_gaps(plane, y, x, size, mode, prediction, gaps)
+                    code_pairs(
+                        coder, buffer, encoding, states, weights,
+                        cells, symbols, order, tree, codewords, pair_weights,
+                        kind, y, x, size, mode, f, coded, values, base, steps, step,
+                        dense4, dense8, pair16, dct32, scans, gaps,
+                    )  # fmt: skip
                 if encoding:
                     continue
-                if mode > 34:
-                    gather_references(luma, order, y, x, n, borders, 1)
-                    gather_references(first, order, y, x, n, borders, 2)
-                    fit_factors(plane, luma, first, y, x, n, step, factors)
-                predict_block(
-                    mode, size, y, x, luma, first, borders, factors, detail,
-                    prediction, 0,
-                )  # fmt: skip
                 if coded > 0:
                     dequantise(values, 2 * base, 2 * coded, steps, size, coefficients)
                     inverse(

@@ -75,7 +75,7 @@ def train(
     prior_crops : int
         Crops coded to adapt the probabilities.
     filter_crops : int
-        Crops coded to fit the restoration filters.
+        Crops coded to fit the restoration filters; with 0 they stay as they are.
     progress : callable, optional
         Called as ``progress(fraction, message)``; False cancels.
     provenance : str
@@ -128,7 +128,8 @@ def train(
         kept = {}
         run.save({})
     first += prior_crops
-    _fit_filters(arrays, tables, crop, range(run.done - first, filter_crops), run, kept)
+    if filter_crops:
+        _fit_filters(arrays, tables, crop, range(run.done - first, filter_crops), run, kept)
     return _codebook(arrays, provenance)
 
 
