@@ -3,7 +3,7 @@
 
 Coefficients in scan order are divided by the step of their frequency and taken
 in pairs. A codeword (Chou, Lookabaugh and Gray 1989: trained for distortion
-plus lambda times rate) gives the two magnitudes; signs follow raw. Pairs beyond
+plus lambda times rate) gives the two magnitudes; signs follow (`signs`). Pairs beyond
 the codebook escape to the integer lattice. Values are in 1/64 of a step.
 
 Steps are sixths of a quarter octave: index 0 is half a sample value, 24 more
