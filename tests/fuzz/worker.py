@@ -71,7 +71,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     with open(place, "r+b") as file:
         shared = mmap.mmap(file.fileno(), PLACE.size)
-    warm_up(kinds)
+    warm_up(list(targets.KINDS))  # a mutant may be of another kind
     virtual = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
     resource.setrlimit(resource.RLIMIT_AS, (virtual + _HEADROOM, virtual + _HEADROOM))
     most = peak()
