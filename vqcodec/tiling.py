@@ -6,12 +6,12 @@ neither pixels nor bits: a tile is a rectangle and a chunk.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
+from vqcodec import jit
 from vqcodec.container import GAP, MOST_CHUNKS, Container, Entry
 from vqcodec.errors import ChecksumError, FormatError
 
@@ -130,7 +130,7 @@ def in_order(
 
     The default is what numba's own loops use: all cores, or NUMBA_NUM_THREADS.
     """
-    threads = threads or int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
+    threads = threads or jit.threads()
     if threads == 1 or len(items) <= 1:
         yield from map(work, items)
         return

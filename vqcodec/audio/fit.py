@@ -25,7 +25,7 @@ _BITS = 256
 _SIGN_BIT = 1
 
 
-@njit(None, _nrt=False)
+@njit(_nrt=False)
 def _count_energies(energies, levels, blocks, counts, nearest, weights, f, products, targets):
     """Add up the normal equations of the prediction of the energies."""
     for block in range(1, blocks):
@@ -48,7 +48,7 @@ def _count_energies(energies, levels, blocks, counts, nearest, weights, f, produ
                         products[channel, same, k, i, j] += trust * f[i] * f[j]
 
 
-@njit(None, _nrt=False)
+@njit(_nrt=False)
 def _count_vectors(
     x, symbols, values, energies, steps, levels, blocks, frame, edges, counts, skip,
     level_weights, d, rows, f, products, targets, tallies, sums, visits,

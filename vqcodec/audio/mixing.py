@@ -29,7 +29,7 @@ def kernel(signature):
 
     It is compiled once, for the types of the signature.
     """
-    return njit(None, signature_or_function=signature, **_INNER)
+    return njit(signature=signature, **_INNER)
 
 
 INPUTS = 6
@@ -46,8 +46,8 @@ _STEP = np.array([int(65536 / (n + 1.6)) for n in range(COUNT_LIMIT + 1)], np.in
 _RATE = 10
 _PLAIN_LIMIT = 255
 
-_encode_interval = njit(None, **_INNER)(rangecoder.encode_interval.py_func)
-_decode_interval = njit(None, **_INNER)(rangecoder.decode_interval.py_func)
+_encode_interval = njit(**_INNER)(rangecoder.encode_interval.py_func)
+_decode_interval = njit(**_INNER)(rangecoder.decode_interval.py_func)
 
 
 @kernel("i8(u8[::1],u1[::1],b1,i8,i8)")

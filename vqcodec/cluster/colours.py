@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.cluster.microkernel import BLOCK, GROUP, UNREACHED, search_block
+from vqcodec.cluster.blocks import BLOCK, GROUP, UNREACHED, search_block
 from vqcodec.jit import njit
 
 CELL = 96  # colours; blocks of every machine divide it

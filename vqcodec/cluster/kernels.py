@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from vqcodec.cluster.microkernel import BLOCK, GROUP, UNREACHED, search_block
+from vqcodec.cluster.blocks import BLOCK, GROUP, UNREACHED, search_block
 from vqcodec.jit import njit
 
 

@@ -13,30 +13,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding
-import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-GROUP = 4  # codewords that meet a block of points together
-
-
-def _register_file() -> tuple[int, int]:
-    """Return lanes and vectors of a block, so that GROUP x vectors sums fit the registers."""
-    features = llvmlite.binding.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 16, 6
-    if features.get("avx"):
-        return 8, 3
-    return 4, 6 if features.get("neon") else 3
-
-
-LANES, VECTORS = _register_file()
-BLOCK = LANES * VECTORS  # points that meet a group at once: 96, 24 or 12
-WIDTH = 96  # points in a block of seeding, on every machine: a multiple of BLOCK
-UNREACHED = 1e38  # a value that no codeword has
+from vqcodec.cluster.blocks import BLOCK, GROUP, LANES, UNREACHED, VECTORS, WIDTH
 
 _float = ir.FloatType()
 _floats = ir.VectorType(_float, LANES)
@@ -89,7 +71,8 @@ class _Lanes:
         return self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
 
 
-def _search_block(  # type: ignore[no-untyped-def]
+@intrinsic
+def search_block(  # type: ignore[no-untyped-def]
     typing_context, vectors, tiles, bias, groups, dimensions, best, second, index
 ):
     """Find the lowest and second-lowest value of ``bias - x·c`` in every lane.
@@ -115,27 +98,6 @@ def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
     return context.make_array(kind)(context, builder, array).data
 
 
-def _search_interpreted(
-    vectors: np.ndarray,
-    tiles: np.ndarray,
-    bias: np.ndarray,
-    groups: int,
-    dimensions: int,
-    best: np.ndarray,
-    second: np.ndarray,
-    index: np.ndarray,
-) -> None:
-    """Do the same where the plain interpreter runs the kernels (NUMBA_DISABLE_JIT)."""
-    values = np.repeat(bias[:groups].reshape(-1, 1), BLOCK, 1)
-    for j in range(dimensions):
-        values += tiles[:groups, j].reshape(-1, 1) * vectors[j]
-    index[:] = values.argmin(0)
-    lanes = np.arange(BLOCK)
-    best[:] = values[index, lanes]
-    values[index, lanes] = UNREACHED
-    second[:] = values.min(0)
-
-
 def _distances(count: int) -> Any:
     """Return the intrinsic that measures the squared distances of `count` candidates."""
 
@@ -158,19 +120,8 @@ def _distances(count: int) -> Any:
     return square_distances
 
 
-def _distances_interpreted(
-    block: np.ndarray, candidates: np.ndarray, dimensions: int, distances: np.ndarray
-) -> None:
-    """Do the same where the plain interpreter runs the kernels."""
-    distances[:] = 0
-    for j in range(dimensions):
-        distances += (block[j] - candidates[j][:, None]) ** 2
-
-
-_interpreted = getattr(config, "DISABLE_JIT", False)
-search_block: Any = _search_interpreted if _interpreted else intrinsic(_search_block)
-distances_of_one: Any = _distances_interpreted if _interpreted else intrinsic(_distances(1))
-distances_of_group: Any = _distances_interpreted if _interpreted else intrinsic(_distances(GROUP))
+distances_of_one = intrinsic(_distances(1))
+distances_of_group = intrinsic(_distances(GROUP))
 
 
 def _emit(

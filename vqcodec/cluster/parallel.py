@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import numba
+from vqcodec.jit import threads
 
 Result = TypeVar("Result")
 
@@ -33,12 +33,12 @@ def run_chunks(
     work: Callable[[int, int, int], Result], ranges: list[tuple[int, int]]
 ) -> list[Result]:
     """Return ``work(number, start, stop)`` of every chunk, in order, on numba's thread count."""
-    threads = min(numba.get_num_threads(), len(ranges))
-    if threads == 1:
+    workers = min(threads(), len(ranges))
+    if workers == 1:
         return [work(number, *chunk) for number, chunk in enumerate(ranges)]
-    if threads not in _pools:
-        _pools[threads] = ThreadPoolExecutor(threads, "vqcodec-cluster")
-    return list(_pools[threads].map(lambda job: work(job[0], *job[1]), enumerate(ranges)))
+    if workers not in _pools:
+        _pools[workers] = ThreadPoolExecutor(workers, "vqcodec-cluster")
+    return list(_pools[workers].map(lambda job: work(job[0], *job[1]), enumerate(ranges)))
 
 
 if hasattr(os, "register_at_fork"):  # the child of a fork has no threads

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.cluster.microkernel import GROUP, WIDTH, distances_of_group, distances_of_one
+from vqcodec.cluster.blocks import GROUP, WIDTH, distances_of_group, distances_of_one
 from vqcodec.jit import njit
 
 LANES = WIDTH  # points side by side; sums go by lane, so that they round alike on every machine

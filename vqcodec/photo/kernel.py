@@ -17,8 +17,8 @@ def kernel(signature: str | Callable[..., Any]) -> Any:
     """Decorate an inner function, with its signature or without."""
     options: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
     if callable(signature):
-        return njit(None, **options)(signature)
-    return njit(None, signature_or_function=signature, **options)
+        return njit(**options)(signature)
+    return njit(signature=signature, **options)
 
 
 def again(function: Any) -> Any:
