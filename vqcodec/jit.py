@@ -135,11 +135,26 @@ def _compiler(function: Callable[..., Any], options: dict[str, Any]) -> Any:
             if function.__module__.startswith("vqcodec."):
                 stamp = kernelcache.sources(function.__module__), np.__version__
                 dispatcher._cache._cache_file._source_stamp = stamp
+        _forget_literals(dispatcher)
         if signature is not None:
             arguments, result = numba.core.sigutils.normalize_signature(signature)
             dispatcher.compile(result(*arguments))
             dispatcher.disable_compile()
     return dispatcher
+
+
+def _forget_literals(dispatcher: Any) -> None:
+    """Have a kernel that others call with 0, 1 and x compiled once, not for each number."""
+    from numba.core.types import unliteral
+
+    template = dispatcher.get_call_template
+
+    def of_types(arguments: Any, named: Any) -> Any:
+        return template(
+            tuple(map(unliteral, arguments)), {k: unliteral(v) for k, v in named.items()}
+        )
+
+    dispatcher.get_call_template = of_types
 
 
 @functools.cache

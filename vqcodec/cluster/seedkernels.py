@@ -76,7 +76,10 @@ def potentials(points, origin, scale, blocks, first, stop, mass, nearest, candid
                 else:
                     for p in range(LANES):
                         totals[g * GROUP + t, p] += min(distances[t, p], nearest[b, p])
-    return totals[:count].sum(axis=1)
+    potential = np.zeros(count)
+    for p in range(LANES):
+        potential += totals[:count, p]
+    return potential
 
 
 @njit(fastmath={"nnan", "nsz", "contract"}, error_model="numpy")
