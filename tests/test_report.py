@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html.parser
 import io
+import itertools
 import math
 import re
 import shutil
@@ -364,7 +365,19 @@ def test_training_draws_its_codebook() -> None:
     run("train", "a.png", "-o", "m.vqcb", "--plot", "m.png", *options)
     planes = codebook_planes(vqcodec.Codebook.load("m.vqcb"))
     assert [plane.blocks.shape for plane in planes] == [(8, 4, 4, 3)]
-    assert np.array_equal(load_image("m.png").samples, pictures.codebook_image(planes))
+    history: list[list[float]] = []
+    wishes: Any = {"codewords": 8, "block": 4, "color": "rgb", "history": history}
+    vqcodec.train(["a.png"], **wishes)
+    (errors,) = history
+    assert len(errors) > 1
+    assert all(before >= after > 0 for before, after in itertools.pairwise(errors))
+    words = pictures.codebook_image(planes)
+    drawn = load_image("m.png").samples
+    assert np.array_equal(drawn, pictures.training_image(planes, {"colour": errors}))
+    assert np.array_equal(drawn[-len(words) :, : words.shape[1]], words)
+    assert drawn.shape[0] > len(words) + 200, "the chart is above"
+    without = pictures.training_image(planes, {"colour": []})
+    assert np.array_equal(without, words)
     run("train", "a.png", "-o", "p.vqcb", "--kind", "photo", "--plot", "p.png", status=1)
 
 

@@ -292,6 +292,7 @@ def train(
     provenance: str = "",
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    history: list[list[float]] | None = None,
     **options: Any,
 ) -> Codebook:
     """Train a codebook of one's own, for ``encode(..., codebook=...)``.
@@ -313,6 +314,9 @@ def train(
     resume : bool
         Take up the training whose state is in `checkpoint`, if it exists; the
         codebook is the same as if it had never been stopped.
+    history : list, optional
+        For ``patch``: receives a list for each plane, the mean squared error of a
+        sample at every step of the training.
     **options
         For ``patch``: `max_iter` (Lloyd steps at most) and the options of the
         codec (codewords, block, color, mean_removed, quality, lagrangian,
@@ -367,6 +371,7 @@ def train(
             provenance=provenance,
             progress=progress,
             checkpoint=state,
+            history=history,
             **steps,
         )
     if target is not None:

@@ -65,13 +65,15 @@ class Pictures:
         if self.codebook is not None:
             _save(pictures.codebook_image(_planes(coded, codebook, limits)), self.codebook)
 
-    def draw_codebook(self, codebook: Codebook) -> None:
-        """Draw a trained codebook, if that is wanted."""
+    def draw_training(self, codebook: Codebook, history: list[list[float]]) -> None:
+        """Draw how a training went and the codebook that it made, if that is wanted."""
         if self.codebook is not None:
             from vqcodec.report import pictures
             from vqcodec.report.subject import codebook_planes
 
-            _save(pictures.codebook_image(codebook_planes(codebook)), self.codebook)
+            planes = codebook_planes(codebook)
+            named = {plane.name: steps for plane, steps in zip(planes, history, strict=True)}
+            _save(pictures.training_image(planes, named), self.codebook)
 
 
 def _planes(coded: Any, codebook: Codebook | None, limits: Limits) -> Any:

@@ -37,7 +37,10 @@ def train(
     ] = False,
     plot: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Draw the codewords, the most used first (patch)."),
+        typer.Option(
+            metavar="FILE",
+            help="Draw how the error fell, and the codewords, most used first (patch).",
+        ),
     ] = None,
     max_pixels: options.MaxPixels = None,
     force: options.Force = False,
@@ -80,6 +83,7 @@ def train(
     inputs = [streams.read_source(name) for name in files]
     piped = output == names.PIPE
     target = None if piped else streams.in_its_folder(output)
+    history: list[list[float]] = []
     with console.progress(f"training {output}") as progress:
         book = api.train(
             inputs,
@@ -88,12 +92,13 @@ def train(
             progress=progress,
             checkpoint=None if piped else output + ".checkpoint",
             resume=resume,
+            history=history if drawn else None,
             **wishes,
         )
     data = book.to_bytes()
     if piped:
         write_stdout(data)
-    drawn.draw_codebook(book)
+    drawn.draw_training(book, history)
     words = book.arrays.get("codewords")
     values: dict[str, Any] = {
         "output": output,

@@ -66,6 +66,7 @@ def fit_kmeans(
     seed: Seed = 0,
     empty: Empty = "repair",
     progress: ProgressCallback | None = None,
+    history: list[float] | None = None,
 ) -> Fit:
     """Train a codebook of `k` codewords that minimises the squared error.
 
@@ -92,6 +93,8 @@ def fit_kmeans(
         `RuntimeWarning` if it is still empty in the end, or raises.
     progress : callable, optional
         ``progress(fraction, message)``; returning False cancels.
+    history : list, optional
+        Receives the distortion (the summed squared error) at every step, which takes time.
 
     Returns
     -------
@@ -122,6 +125,7 @@ def fit_kmeans(
         tol=tol,
         empty=empty,
         progress=Progress(progress),
+        history=history,
     )
     occupied = np.count_nonzero(best.counts)
     if occupied < k and empty == "repair":
@@ -146,6 +150,7 @@ def train(
     empty: Empty,
     progress: Progress,
     trace: Trace | None = None,
+    history: list[float] | None = None,
 ) -> Fit:
     """Do the work of `fit_kmeans` on checked arguments.
 
@@ -169,7 +174,9 @@ def train(
         if trace:
             trace("Initialization complete")
         part = Progress(progress.part(seeded / n_init, (start + 1) / n_init))
-        fit = lloyd(points, centers, weights, frame, max_iter, threshold, empty, part, boxes, trace)
+        fit = lloyd(
+            points, centers, weights, frame, max_iter, threshold, empty, part, boxes, trace, history
+        )
         if best is None or fit.inertia < best.inertia:
             best = fit
     assert best is not None
@@ -198,6 +205,7 @@ def lloyd(
     progress: Progress,
     boxes: np.ndarray | None = None,
     trace: Trace | None = None,
+    history: list[float] | None = None,
 ) -> Fit:
     """Run Lloyd's iteration from `centers`, which are not changed."""
     sums = ClusterSums(points, weights, frame.origin, len(centers), boxes)
@@ -206,10 +214,13 @@ def lloyd(
     for iterations in range(1, max_iter + 1):
         nearest = NearestCodeword(centers, frame)
         changed = sums.follow(nearest)
-        if trace:
+        if trace or history is not None:
             distances = nearest.distances(points, 0, sums.labels)
             inertia = distances.sum() if weights is None else distances @ weights
-            trace(f"Iteration {iterations}, inertia {inertia:.6g}.")
+            if history is not None:
+                history.append(float(inertia))
+            if trace:
+                trace(f"Iteration {iterations}, inertia {inertia:.6g}.")
         if changed == 0:
             converged = True
             if trace:

@@ -89,17 +89,25 @@ def train_centres(
     seed: int,
     max_iter: int = _LLOYD_STEPS,
     progress: Callable[[float, str], bool | None] | None = None,
+    history: list[float] | None = None,
 ) -> np.ndarray:
-    """Return the centres of `count` clusters, or the distinct vectors if they are fewer."""
+    """Return the centres of `count` clusters, or the distinct vectors if they are fewer.
+
+    `history` receives the mean squared error of a sample at every step of the training.
+    """
     distinct, weights = distinct_vectors(vectors, count)
     if len(distinct) <= count:
         return distinct.astype(np.float64)
     from vqcodec.cluster.kmeans import fit_kmeans
 
-    return fit_kmeans(
+    distortions: list[float] | None = None if history is None else []
+    fit = fit_kmeans(
         distinct.astype(np.float32), count, weights=weights, max_iter=max_iter, tol=1e-3,
-        seed=seed, progress=progress,
-    ).centers  # fmt: skip
+        seed=seed, progress=progress, history=distortions,
+    )  # fmt: skip
+    if history is not None and distortions is not None:
+        history += [distortion / vectors.size for distortion in distortions]
+    return fit.centers
 
 
 def distinct_vectors(vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray | None]:

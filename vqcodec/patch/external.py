@@ -178,6 +178,7 @@ def train(
     provenance: str = "",
     progress: Callable[[float, str], bool | None] | None = None,
     checkpoint: Checkpoint | None = None,
+    history: list[list[float]] | None = None,
 ) -> Codebook:
     """Train one codebook on many images, read one at a time.
 
@@ -198,6 +199,9 @@ def train(
     checkpoint : Checkpoint, optional
         Where the state is kept: a training that takes it up returns the same
         codebook as one that was never stopped.
+    history : list, optional
+        Receives a list for each plane: the mean squared error of a sample at every
+        step of the training. It is empty for a plane taken up from a checkpoint.
 
     Raises
     ------
@@ -233,9 +237,12 @@ def train(
         start, span = 0.3 + 0.7 * plane / planes, 0.7 / planes
         name = f"centres{plane}"
         centres = kept.get(name)
+        steps: list[float] | None = None
+        if history is not None:
+            history.append(steps := [])
         if centres is None:
             say = _part_of(progress, start, 0.8 * span)
-            centres = train_centres(vectors, wanted, options.seed, max_iter, say)
+            centres = train_centres(vectors, wanted, options.seed, max_iter, say, steps)
         arrays[name] = centres
         if checkpoint.due:
             checkpoint.save(arrays)

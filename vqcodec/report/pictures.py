@@ -9,13 +9,16 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 
 from vqcodec.metrics.pairs import appearing, comparable, white_of
+from vqcodec.report.charts import Axis
 
 LEAST_RANGE = 8.0  # of 255: errors below are never shown as more than a part of the scale
 SHARE_IN_RANGE = 99.9  # per cent of the pixels whose error the scale can show
@@ -187,6 +190,58 @@ def codebook_image(planes: Sequence[Plane], width: int = 768) -> np.ndarray:
     widest = max(picture.shape[1] for picture in pictures)
     padded = [np.pad(p, ((0, 16), (0, widest - p.shape[1]), (0, 0))) for p in pictures]
     return np.concatenate(padded)[:-16]
+
+
+def training_image(planes: Sequence[Plane], history: Mapping[str, Sequence[float]]) -> np.ndarray:
+    """Return how the error of each plane fell while it was trained, above its codewords.
+
+    Parameters
+    ----------
+    planes : sequence of Plane
+    history : mapping
+        The mean squared error at every step; planes without steps are left out.
+
+    Returns
+    -------
+    (height, width, 4) ndarray of uint8
+    """
+    charts = [
+        _descent(f"{name}: mean squared error by step", steps)
+        for name, steps in history.items()
+        if steps
+    ]
+    parts = [*charts, codebook_image(planes)]
+    widest = max(part.shape[1] for part in parts)
+    padded = [np.pad(p, ((0, 16), (0, widest - p.shape[1]), (0, 0))) for p in parts]
+    return np.concatenate(padded)[:-16]
+
+
+def _descent(
+    title: str, values: Sequence[float], width: int = 768, height: int = 240
+) -> np.ndarray:
+    """Draw values from 0 up over the numbers of their steps, 1 and following."""
+    picture = PIL.Image.new("RGBA", (width, height), "white")
+    draw = PIL.ImageDraw.Draw(picture)
+    font = PIL.ImageFont.load_default()
+    left, right, top, bottom = 64, width - 16, 32, height - 32
+    x, y = Axis("", 0, len(values) + 1), Axis("", 0, max(values) * 1.05 or 1.0)
+
+    def at(step: float, value: float) -> tuple[float, float]:
+        return left + x.place(step) * (right - left), bottom - y.place(value) * (bottom - top)
+
+    draw.text((left, 10), title, "black", font)
+    for tick in y.ticks(5):
+        level = at(0, tick)[1]
+        draw.line((left, level, right, level), "#d8d8d8")
+        draw.text((left - 8, level), f"{tick:g}", "#404040", font, anchor="rm")
+    for tick in x.ticks(12):
+        if tick == int(tick) and 1 <= tick <= len(values):
+            draw.text((at(tick, 0)[0], bottom + 8), f"{tick:g}", "#404040", font, anchor="mt")
+    places = [at(step, value) for step, value in enumerate(values, 1)]
+    draw.line(places, "#1f5fb4", 2)
+    for a, b in places:
+        draw.ellipse((a - 3, b - 3, a + 3, b + 3), "#1f5fb4")
+    return np.asarray(picture)
 
 
 # --- pages ------------------------------------------------------------------------
