@@ -11,7 +11,7 @@ from vqcodec.cluster.statistics import ClusterStatistics
 from vqcodec.cluster.tally import tally
 from vqcodec.errors import ParameterError
 
-WAYS = ["k-means++", "nested", "random", "gaussian", "pnn", "splitting"]
+WAYS = ["k-means++", "nested", "breathing", "random", "gaussian", "pnn", "splitting"]
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ class KMeans(Clusterer):
     ----------
     n_clusters : int
         The number of codewords.
-    init : {"k-means++", "nested", "random", "gaussian", "pnn", "splitting"}, array or callable
+    init : {"k-means++", "nested", "breathing", "random", ...}, array or callable
         Where to start: see `vqcodec.cluster.seeding`. A callable is called as
         ``init(X, n_clusters, random_state=generator)``.
     n_init : int or "auto"

@@ -4,6 +4,7 @@
 |---|---|
 | ``k-means++`` | greedy k-means++ (Arthur and Vassilvitskii 2007) on all points |
 | ``nested`` | k-means++ on a sample, moved about there, then short k-means on growing samples |
+| ``breathing`` | nested, then codewords moved about on all points: for the lowest distortion |
 | ``random`` | points drawn at random |
 | ``gaussian`` | draws from the Gaussian with the mean and covariance of the points |
 | ``pnn`` | a sample merged pairwise (Ward; Equitz 1989) down to k |
@@ -205,6 +206,16 @@ def nested(
     return codebook
 
 
+def breathing(
+    points: np.ndarray, k: int, weights: np.ndarray | None, generator: np.random.Generator
+) -> np.ndarray:
+    """Nested seeding, whose codewords are then moved about on all points."""
+    from vqcodec.cluster.kmeans import improve
+
+    codebook = improve(points, nested(points, k, weights, generator), weights, _FIRST_STEPS)
+    return breathe(points, codebook, weights, generator)
+
+
 def breathe(
     points: np.ndarray,
     codebook: np.ndarray,
@@ -292,6 +303,7 @@ def splitting(
 _WAYS: dict[str, Callable[..., np.ndarray]] = {
     "k-means++": plus_plus,
     "nested": nested,
+    "breathing": breathing,
     "random": random_points,
     "gaussian": gaussian,
     "pnn": pairwise_nearest,
