@@ -148,3 +148,15 @@ def test_damage_is_an_error_or_noise_but_never_a_crash():
     for bad in (b"", header[:3], b"\x00" + header, header + b"\x00"):
         with pytest.raises(FormatError):
             Decoder(bad)
+
+
+def test_the_codebook_is_chosen_by_what_it_costs():
+    sound = music(60000, 1, 8000)
+    sizes = {}
+    for model in ("music", "speech", "auto"):
+        header, segments, frames = encode(sound, 8000, quality=6, model=model)
+        assert snr(sound, decode(header, segments, frames)) > 10
+        sizes[model] = len(segments[0]), segments[0][0] & 2
+    assert sizes["music"][1] == 0
+    assert sizes["speech"][1] == 2
+    assert sizes["auto"] == min(sizes["music"], sizes["speech"])

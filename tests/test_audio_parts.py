@@ -102,6 +102,42 @@ def test_steps_follow_the_knob_and_the_energies():
     assert raised[11] > raised[9]  # masking reaches upwards
 
 
+def test_steps_leave_the_threshold_of_hearing_only_beyond_the_highest_quality():
+    from vqcodec.audio.masking import BEYOND, derive_steps, masking
+    from vqcodec.audio.options import quality_knob
+
+    bands = layout(48000)
+    masks = masking(bands, 0, 0)
+    scratch, angles = np.zeros((2, BANDS), np.int64), np.zeros(BANDS, np.int64)
+    quiet, result = np.full((1, BANDS), 3), np.zeros((3, 1, BANDS), np.int64)
+    for knob, steps in zip((quality_knob(5), quality_knob(10), BEYOND - 512), result, strict=True):
+        derive_steps(
+            quiet, angles, 1, 0, bands.counts[0], bands.edges, knob, np.array([256, 0]), masks.up,
+            masks.down, masks.floor, masks.tilt, masks.width, scratch, steps,
+        )  # fmt: skip
+    loudest = np.argmax(masks.floor[0])
+    assert result[0, 0, loudest] == result[1, 0, loudest] == result[2, 0, loudest] + 8
+
+
+def test_short_loud_blocks_have_finer_steps():
+    from vqcodec.audio.masking import masking
+    from vqcodec.audio.partition import FIRST_SHORT, Knobs, block_levels, choose
+
+    bands = layout(48000)
+    generator = np.random.default_rng(1)
+    sound = generator.normal(0, 20, (1, 5 * 4096)).astype(np.float32)
+    sound[0, 9000:9200] += generator.normal(0, 8000, 200)
+    arguments = (sound, 4, bands, masking(bands, -8, -1280), 0, 208)
+    levels, offsets = block_levels(*choose(*arguments, Knobs()))
+    starts = np.cumsum(4096 >> levels) - (4096 >> levels)
+    loud = (starts + (4096 >> levels) > 9000 - 2048) & (starts < 9200 - 2048)
+    assert (4096 >> levels).sum() == 4 * 4096
+    assert levels[loud].min() >= FIRST_SHORT
+    assert offsets[loud].max() >= 2
+    assert not offsets[~loud].any()
+    assert not block_levels(*choose(*arguments, Knobs(onset=0.0)))[1].any()
+
+
 def test_options_are_checked():
     for wrong in (
         {"quality": 11},

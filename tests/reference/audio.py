@@ -398,7 +398,7 @@ class Reader:
             reference = REFERENCE + (follow * (loudness // count - REFERENCE) >> 8)
             for band in range(count):
                 value = (gamma * (s[band] - reference) >> 8) - tilt[band]
-                s[band] = max(reference + knob + value, floor[band])
+                s[band] = max(reference + knob + value, floor[band] + min(0, knob + 1152))
         steps: list[list[int]] = [[] for _ in spread]
         for band in range(count):
             for channel, own in enumerate(steps):

@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,12 +34,16 @@ from vqcodec.codebook import Codebook
 from vqcodec.container import ByteReader, pack_varint
 from vqcodec.errors import FormatError, MissingCodebookError, ParameterError
 
+if TYPE_CHECKING:
+    from vqcodec.audio.plan import Plan
+
 SEGMENT_SECONDS = 4.0
 MODELS = ("music", "speech")
 _PREFIX = 8
 _FULL_SCALE = 32768.0
 _GROUP = 8  # segments whose bits are shared out together when a bitrate is asked for
 _KNOB_RANGE = (-8192, 8192)
+_TOLERANCE = 0.015  # octaves of bits by which a group may miss; the next ones make up for it
 
 
 @lru_cache(maxsize=2)
@@ -93,9 +97,14 @@ class Encoder:
         self.frames = 0
         self._frame = frame_size(rate)
         self._count = max(1, round(SEGMENT_SECONDS * rate / self._frame))
-        model = "music" if self.options.model == "auto" else self.options.model
-        self._flags = SPEECH if model == "speech" and codebook is None else 0
-        self._coder = Coder(rate, tables_of(codebook or shipped(model)))
+        model = self.options.model
+        # The codebooks to choose from, by the flag that tells the decoder.
+        self._coders = {
+            flag: Coder(rate, tables_of(codebook or shipped(name)))
+            for flag, name in ((0, "music"), (SPEECH, "speech"))
+            if model in ("auto", name) and (codebook is None or flag == 0)
+        }
+        self._model = next(iter(self._coders))
         head = pack_varint(rate) + bytes([channels, self._count, codebook is not None])
         if codebook is not None:
             self.header = head + codebook.identity
@@ -108,10 +117,10 @@ class Encoder:
         self._segments = 0
         self._before = [0] * len(elements(channels))
         self._knob = quality_knob(6.0 if self.options.quality is None else self.options.quality)
-        self._group: list[Any] = []
+        self._group: list[Plan] = []
         self._group_frames = 0
         self._owed = 0.0  # bits that earlier groups left over
-        self._searched = False
+        self._slope = -1 / 700  # octaves of bits per unit of the knob
 
     def write(self, samples: Any) -> list[bytes]:
         """Take (n, channels) samples, full scale 1.0; return the segments finished so far.
@@ -183,14 +192,16 @@ class Encoder:
 
     def _emit(self, frames: int, last: bool) -> list[bytes]:
         """Plan the next segment and drop what only it needed."""
-        from vqcodec.audio.plan import Plan
-
         assert self._buffer is not None
         size = self._frame
-        plan = Plan(
-            self._coder, self._buffer[:, : (frames + 2) * size], frames, self._before, last,
-            self._knob, self._flags | (FIRST if self._segments == 0 else 0),
-        )  # fmt: skip
+        if self._segments % _GROUP == 0 and len(self._coders) > 1:
+            # Both codebooks code the first segment of a group: that one which takes fewer bytes
+            # codes the others.
+            sizes = {
+                flag: len(self._plan(flag, frames, last).code(self._knob)) for flag in self._coders
+            }
+            self._model = min(sizes, key=lambda flag: sizes[flag])
+        plan = self._plan(self._model, frames, last)
         self._before = plan.after
         self._buffer = self._buffer[:, frames * size :].copy()
         self._segments += 1
@@ -199,6 +210,16 @@ class Encoder:
         self._group.append(plan)
         self._group_frames += self._count * size
         return self._flush() if len(self._group) == _GROUP else []
+
+    def _plan(self, flag: int, frames: int, last: bool) -> Plan:
+        """Return the plan of the segment at the start of the buffer, with one of the codebooks."""
+        from vqcodec.audio.plan import Plan
+
+        assert self._buffer is not None
+        return Plan(
+            self._coders[flag], self._buffer[:, : (frames + 2) * self._frame], frames,
+            self._before, last, self._knob, flag | (FIRST if self._segments == 0 else 0),
+        )  # fmt: skip
 
     def _flush(self) -> list[bytes]:
         """Code the segments that wait for their common knob."""
@@ -225,18 +246,18 @@ class Encoder:
             excess = math.log2(8 * sum(map(len, segments)) / target)
             if abs(excess) < nearest:
                 best, nearest, self._knob = segments, abs(excess), knob
-            if abs(excess) < 0.006 or high - low <= 1:
+            if abs(excess) < _TOLERANCE or high - low <= 1:
                 break
             points.append((knob, excess))
             if excess > 0:
                 low = max(low, knob)
             else:
                 high = min(high, knob)
-            slope = -1 / 700.0  # octaves of bits per unit of the knob
+            slope = self._slope
             if len(points) > 1:
                 (k0, e0), (k1, e1) = sorted(points, key=lambda p: abs(p[1]))[:2]
                 if k0 != k1 and e0 != e1:
-                    slope = min(-1 / 3000, (e1 - e0) / (k1 - k0))
+                    slope = self._slope = min(-1 / 3000, (e1 - e0) / (k1 - k0))
             nearest_knob = min(points, key=lambda p: abs(p[1]))
             knob = round(nearest_knob[0] - nearest_knob[1] / slope)
             if not low < knob < high:

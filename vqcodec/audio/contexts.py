@@ -17,6 +17,7 @@ from vqcodec.audio.mixing import INPUTS, NUMBER_CONTEXTS, kernel
 
 FEATURES = 10
 LEVEL_COUNT = 32
+OFFSET_LIMIT = 7  # finer steps of a block, in quarter octaves of amplitude
 PAD = 8  # cells around a row of amplitudes that stay zero
 _CEILING = 32767
 

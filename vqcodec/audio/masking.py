@@ -4,9 +4,10 @@
 Both sides spread the decoded energies along the bark scale (a masker reaches
 far upwards and little downwards: Schroeder, Atal and Hall 1979; the slopes are
 near those of ITU-R BS.1387), and the squared step follows a power of the
-result, but not below the threshold of hearing. One number, the *knob*, moves
-all steps. Logarithms are integers in 1/256 of an octave of power, from tables,
-so that encoder and decoder find the same steps on every machine.
+result, but not below the threshold of hearing, unless the highest quality is to
+be exceeded. One number, the *knob*, moves all steps. Logarithms are integers in
+1/256 of an octave of power, from tables, so that encoder and decoder find the
+same steps on every machine.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _SUM = np.array([round(OCTAVE * np.log2(1 + 2 ** (-i / OCTAVE))) for i in range(
 REFERENCE = round(OCTAVE * np.log2(1e4 * ENERGY_UNIT))  # power at which the knob is the step
 _UP, _DOWN = 10.0, 25.0  # dB per bark: how masking falls off above and below a masker
 _FACTOR_BITS = 8
+# The knob below which steps leave the threshold of hearing behind: that of the highest quality.
+BEYOND = -1152
 _SILENCE_DB = 0.339  # power of a sine at 0 dB of sound pressure, if full scale plays at 92 dB
 
 
@@ -172,9 +175,10 @@ def derive_steps(
             loudness += max(value, floor[level, band])
         # Loud blocks may have larger errors in proportion, loud bands only less than that.
         reference = REFERENCE + ((law[1] * (loudness // bands - REFERENCE)) >> 8)
+        beyond = min(0, knob - BEYOND)
         for band in range(bands):
             value = ((law[0] * (spread[channel, band] - reference)) >> 8) - tilt[level, band]
-            spread[channel, band] = max(reference + knob + value, floor[level, band])
+            spread[channel, band] = max(reference + knob + value, floor[level, band] + beyond)
     for band in range(bands):
         for channel in range(channels):
             value = spread[channel, band]

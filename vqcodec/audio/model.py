@@ -37,11 +37,11 @@ NUMBERS: dict[str, tuple[int, int, int]] = {
     "tilt": (-64, 64, -8),  # finer steps above 8 bark, in 1/256 octave of power per bark
     "quiet": (-8192, 8192, -1280),  # added to the threshold of hearing, in 1/256 octave
     "skip": (-64, 64, -20),  # bands weaker than this are not coded, in quarter octaves of power
-    "fill_empty": (0, 512, 232),  # gain of the noise in 1/256
+    "fill_empty": (0, 512, 200),  # gain of the noise in 1/256
     "fill_coded": (0, 512, 120),
     "fill_most": (0, 4096, 31),  # in 1/256 of the squared step
     "limit": (1, 1023, 255),  # count at which the probabilities stop slowing down
-    "lagrangian": (0, 4096, 123),  # squared steps a bit, in 1/1024: the encoder's
+    "lagrangian": (0, 4096, 105),  # squared steps a bit, in 1/1024: the encoder's
 }
 _BITS = 1 / 256
 _MOST_KNOWN = 8

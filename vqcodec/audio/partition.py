@@ -7,7 +7,8 @@ entropy* (Johnston 1988) of the alternatives at equal audibility: for each short
 stretch of time and each band there is a noise power that is masked there; a
 block gets the weighted harmonic mean of those that it covers, which is small as
 soon as part of it is quiet, and pays for it in bits. The tree is then pruned
-from the leaves (Coifman and Wickerhauser 1992).
+from the leaves (Coifman and Wickerhauser 1992). Short blocks that are louder
+than their surroundings get finer steps, for their noise is heard around them.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import numpy as np
 
 from vqcodec.audio import mdct
 from vqcodec.audio.bands import ENERGY_UNIT, LEVELS, Layout
+from vqcodec.audio.contexts import OFFSET_LIMIT
 from vqcodec.audio.masking import OCTAVE, REFERENCE, Masking
 from vqcodec.audio.mixing import kernel
 
 FINE = 4  # level of the blocks that resolve time
-_DECAY = 0.6  # of masking from one fine block to the next
+_DECAY = 0.5  # of masking from one fine block to the next
+FIRST_SHORT = 3  # level from which on steps may be finer in loud blocks
+AROUND = 4  # fine blocks before and after that its loudness is compared with
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Knobs:
 
     side_bits: float = 1.2  # of a block, for each band and channel
     bias: float = 1.0  # factor of the bits of blocks shorter than a frame
+    onset: float = 3.0  # finer steps of short loud blocks, quarter octaves of amplitude an octave
 
 
 @kernel("void(f4[::1],i8,i8,i8[::1],i8[::1],i8[::1],i8[::1],f8,f8,f8,f4[:,::1],f8[::1])")
@@ -101,8 +106,8 @@ def _costs(x, count, size, edges, bands, mapping, weights, fine, side, costs):
 
 def choose(
     x: np.ndarray, frames: int, bands: Layout, masks: Masking, knob: int, gamma: int, knobs: Knobs
-) -> np.ndarray:
-    """Choose the block sizes of some frames.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the block sizes of some frames, and how much finer their steps are.
 
     Parameters
     ----------
@@ -116,8 +121,10 @@ def choose(
 
     Returns
     -------
-    (frames, 32) int8
+    chosen : (frames, 32) int8
         Level of the block at each place, in units of the smallest block.
+    offsets : (frames, 32) int8
+        In quarter octaves of amplitude, likewise.
     """
     frame = bands.frame
     smallest = 1 << (LEVELS - 1)
@@ -134,12 +141,14 @@ def choose(
     count = int(bands.counts[FINE])
     weights = np.zeros((frames << FINE, count), np.float32)
     spread = np.zeros(count)
+    loudness = np.zeros((frames << FINE) << 1)
     for channel in range(len(x)):
         _weights(
             spectra[FINE][channel], frames << FINE, frame >> FINE, bands.edges[FINE],
             masks.up[FINE], masks.down[FINE], masks.floor[FINE], factor, exponent, _DECAY,
             weights, spread,
         )  # fmt: skip
+        loudness += np.repeat(_excess(weights, bands.edges[FINE, : count + 1]), 2) / len(x)
         for level in range(LEVELS):
             _costs(
                 spectra[level][channel], frames << level, frame >> level, bands.edges[level],
@@ -155,18 +164,38 @@ def choose(
         best = np.where(keep, whole, split)
         wide = np.repeat(keep.reshape(frames, -1), smallest >> level, axis=1)
         chosen[wide] = level
-    return chosen
+    offsets = np.zeros_like(chosen)
+    for level in range(FIRST_SHORT, LEVELS):
+        excess = loudness.reshape(frames << level, -1).mean(1)
+        finer = np.clip(np.floor(knobs.onset * excess + 0.5), 0, OFFSET_LIMIT).astype(np.int8)
+        finer = np.repeat(finer.reshape(frames, -1), smallest >> level, axis=1)
+        offsets = np.where(chosen == level, finer, offsets)
+    return chosen, offsets
 
 
-def block_levels(chosen: np.ndarray) -> np.ndarray:
-    """Return the levels of the blocks in order, from one level for each smallest block."""
-    levels = []
-    for row in chosen:
+def _excess(weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return by how many octaves each fine block may hold more noise than its surroundings.
+
+    weights : (blocks, bands), reciprocals of the masked noise; edges : (bands + 1,)
+    """
+    noise = 1 / weights.astype(np.float64)
+    total = np.concatenate([np.zeros((1, noise.shape[1])), np.cumsum(noise, axis=0)])
+    last = np.minimum(np.arange(len(noise)) + AROUND + 1, len(noise))
+    first = np.maximum(np.arange(len(noise)) - AROUND, 0)
+    mean = (total[last] - total[first]) / (last - first)[:, np.newaxis]
+    widths = np.diff(edges)
+    return np.asarray(np.log2(noise / mean) @ widths / widths.sum())
+
+
+def block_levels(chosen: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return levels and offsets of the blocks in order, from those of each smallest block."""
+    places = []
+    for number, row in enumerate(chosen):
         place = 0
         while place < len(row):
-            levels.append(int(row[place]))
+            places.append(number * len(row) + place)
             place += len(row) >> int(row[place])
-    return np.array(levels, np.int64)
+    return chosen.ravel()[places].astype(np.int64), offsets.ravel()[places].astype(np.int64)
 
 
 assert ENERGY_UNIT == 256

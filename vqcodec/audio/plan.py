@@ -49,18 +49,18 @@ class Plan:
         for channels, size_before in zip(elements(len(x)), before, strict=True):
             mine = x[channels]
             ahead = 0 if last else 1
-            chosen = choose(
+            chosen, finer = choose(
                 mine[:, : (frames + ahead) * frame + 2 * margin], frames + ahead, bands, masks,
                 knob, numbers["gamma"], knobs or Knobs(),
             )  # fmt: skip
-            levels = block_levels(chosen[:frames])
+            levels, offsets = block_levels(chosen[:frames], finer[:frames])
             sizes = frame >> levels
             after = frame >> int(chosen[frames, 0]) if ahead else 0
             spectrum = mdct.forward(
                 mine[:, : frames * frame + 2 * margin], sizes, margin, size_before, after
             )
             part = Element.empty(len(mine), frames, frame, coder.tables.dimension, len(levels))
-            part.levels[:-1] = levels
+            part.levels[:-1], part.offsets[:] = levels, offsets
             measure(
                 spectrum, frame, part.blocks, part.levels, bands.edges, bands.counts,
                 bands.nearest, masks.floor, _SILENCED, thresholds, gamma, stereo, part.angles,
@@ -70,13 +70,18 @@ class Plan:
             self.spectra.append(spectrum)
             self.after.append(int(sizes[-1]))
 
-    def quantise(self, knob: int, counts: list[np.ndarray] | None = None) -> None:
+    def quantise(self, knob: int) -> None:
         """Choose all symbols at a knob."""
         from vqcodec.audio.search import quantise
 
+        self.expectations: list[np.ndarray] = []
+
         c, b, m, t = self.coder, self.coder.bands, self.coder.masks, self.coder.tables
         for part, spectrum in zip(self.parts, self.spectra, strict=True):
+            part.values = np.zeros(spectrum.shape, np.int32)
+            part.symbols = np.zeros((len(spectrum), spectrum.shape[1] // t.dimension), np.int16)
             expectations = np.zeros(part.symbols.shape, np.int8)
+            self.expectations.append(expectations)
             quantise(
                 spectrum, b.frame, part.blocks, part.levels, part.offsets, b.edges, b.counts, m.up,
                 m.down, m.floor, m.tilt, m.width, knob, c.law, t.numbers["skip"],
@@ -89,4 +94,8 @@ class Plan:
     def code(self, knob: int) -> bytes:
         """Return the segment at a knob."""
         self.quantise(knob)
-        return self.coder.write(self.parts, knob, self.flags)
+        segment = self.coder.write(self.parts, knob, self.flags)
+        for part in self.parts:  # many plans may wait for their common knob
+            part.symbols, part.values = part.symbols[:, :0].copy(), part.values[:, :0].copy()
+        self.expectations = []
+        return segment

@@ -16,6 +16,7 @@ from vqcodec.audio.contexts import (
     EMPTY,
     EMPTY_BELOW,
     ENERGY_SETS,
+    OFFSET_LIMIT,
     OFFSETS,
     PAD,
     REST,
@@ -30,7 +31,6 @@ from vqcodec.audio.mixing import code_plain, code_with, kernel
 from vqcodec.audio.quantizer import VALUE_BITS, code_vector
 from vqcodec.audio.stereo import code_angles
 
-OFFSET_LIMIT = 7  # finer steps of a block, in quarter octaves of amplitude
 MARK = 0x5A3
 _AMPLITUDE_LIMIT = 1 << 26
 
