@@ -42,7 +42,7 @@ MODELS = ("music", "speech")
 _PREFIX = 8
 _FULL_SCALE = 32768.0
 _GROUP = 8  # segments whose bits are shared out together when a bitrate is asked for
-_KNOB_RANGE = (-8192, 8192)
+_KNOB_RANGE = (-4096, 8192)  # at finer steps the largest magnitudes would not fit
 _TOLERANCE = 0.015  # octaves of bits by which a group may miss; the next ones make up for it
 
 
