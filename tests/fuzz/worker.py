@@ -6,8 +6,10 @@ died of, and reports findings as JSON lines.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
+import math
 import mmap
 import random
 import resource
@@ -71,7 +73,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     with open(place, "r+b") as file:
         shared = mmap.mmap(file.fileno(), PLACE.size)
-    warm_up(list(targets.KINDS))  # a mutant may be of another kind
+    warm_up(kinds)
     virtual = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
     resource.setrlimit(resource.RLIMIT_AS, (virtual + _HEADROOM, virtual + _HEADROOM))
     most = peak()
@@ -82,13 +84,18 @@ def main() -> None:
         if number >= last or time.monotonic() > end:
             break
         PLACE.pack_into(shared, 0, number, time.monotonic())
-        started = time.process_time()
-        found = None
-        try:
-            accepted += targets.exercise(kind, origin, data, rng)
-        except Exception as error:
-            found = targets.describe(error)
-        spent = time.process_time() - started
+        found, spent = None, math.inf
+        for _ in range(2):  # again if it was slow: a kernel of another kind may have been compiled
+            again = copy.deepcopy(rng)
+            started = time.process_time()
+            try:
+                taken = targets.exercise(kind, origin, data, again)
+            except Exception as error:
+                found, taken = targets.describe(error), False
+            spent = min(spent, time.process_time() - started)
+            if spent <= _SLOW:
+                break
+        accepted += taken
         slowest = max(slowest, spent)
         if found is None and spent > _SLOW:
             found = {"error": f"slow: {spent:.1f} s", "place": []}
