@@ -136,7 +136,7 @@ def test_breathing_moves_codewords_to_where_the_distortion_is():
     points = (corners[rng.integers(0, 4, 2000)] + rng.normal(size=(2000, 2))).astype(np.float32)
     stuck = improve(points, np.array([[-1.0, 0], [1, 0], [0, 1], [70, 70]]), None, 50)
     weights = np.ones(len(points))
-    free = breathe(points, stuck, weights, np.random.default_rng(0))
+    free = breathe(points, stuck, weights, np.random.default_rng(0), 8)
     before, after = (ClusterStatistics.of(points, book).inertia for book in (stuck, free))
     assert after < 2 * points.size < 0.01 * before
     assert free.shape == stuck.shape

@@ -29,7 +29,8 @@ Init = str | np.ndarray | Callable[..., Any]
 _SAMPLE = 64  # points for each codeword in the first sample of nested seeding
 _TRIALS = 2  # candidates for each of its codewords: moving them about mends the rest
 _FIRST_STEPS, _LATER_STEPS = 6, 4  # of Lloyd on the first sample, and on each larger one
-_BREATHS, _BREATH_STEPS = 4, 2  # in and out, and of Lloyd after each
+_FEW_BREATHS, _BREATHS = 4, 8  # on the first sample; on all points
+_BREATH_STEPS = 2  # of Lloyd after breathing in, and after breathing out
 _SPLIT_STEPS = 12  # of Lloyd between two splits
 _PNN_SAMPLE = 4096
 
@@ -198,7 +199,7 @@ def nested(
         if codebook is None:
             chosen = plus_plus_indices(some, k, mass, generator, _TRIALS)
             codebook = improve(some, some[chosen].astype(np.float64), mass, _FIRST_STEPS)
-            codebook = breathe(some, codebook, mass, generator)
+            codebook = breathe(some, codebook, mass, generator, _FEW_BREATHS)
         else:
             codebook = improve(some, codebook, mass, _LATER_STEPS)
         size *= 4
@@ -213,7 +214,7 @@ def breathing(
     from vqcodec.cluster.kmeans import improve
 
     codebook = improve(points, nested(points, k, weights, generator), weights, _FIRST_STEPS)
-    return breathe(points, codebook, weights, generator)
+    return breathe(points, codebook, weights, generator, _BREATHS)
 
 
 def breathe(
@@ -221,6 +222,7 @@ def breathe(
     codebook: np.ndarray,
     weights: np.ndarray | None,
     generator: np.random.Generator,
+    breaths: int,
 ) -> np.ndarray:
     """Move codewords from where they hardly matter to where the distortion is.
 
@@ -233,7 +235,7 @@ def breathe(
 
     (k, dimensions), depth = codebook.shape, max(1, len(codebook) // 8)
     held = ClusterStatistics.of(points, codebook, weights)
-    for _ in range(_BREATHS):
+    for _ in range(breaths):
         worst = np.argsort(-held.errors, kind="stable")[:depth]
         spread = np.sqrt(held.errors[worst] / held.counts[worst].clip(1e-300) / dimensions)
         offsets = 0.1 * spread[:, None] * generator.standard_normal((depth, dimensions))
