@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
 import os
 import subprocess
 import tempfile
@@ -38,9 +39,10 @@ from vqcodec.metrics.noise_to_mask import noise_to_mask_ratio
 
 RATE = 48000
 Coded = tuple[float, np.ndarray]  # kilobits a second, samples
-QUALITIES = (2.0, 3.0, 4.0, 5.0, 6.0)
+QUALITIES = (1.5, 3.0, 4.5, 6.0, 8.0)
+FEWER = (1.5, 4.5, 8.0)  # for what each part is worth
 PEERS: dict[str, tuple[float, ...]] = {
-    "opus": (32, 48, 64, 96, 128),
+    "opus": (32, 48, 64, 96, 110),
     "vorbis": (-1, 0, 1, 2, 3, 4),
     "mp3": (48, 64, 96, 128),
 }
@@ -55,6 +57,9 @@ class Work:
         self.folder = folder
         self._path = folder / "measured.json"
         self._kept: dict[str, Any] = {}
+        self._read()
+
+    def _read(self) -> None:
         if self._path.exists():
             self._kept = json.loads(self._path.read_text())
 
@@ -62,8 +67,10 @@ class Work:
         """Return what `measure` found, now or in a run before."""
         name = " ".join(map(str, key))
         if name not in self._kept:
-            self._kept[name] = measure()
+            found = measure()
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._read()  # parts may run side by side
+            self._kept[name] = found
             part = self._path.with_suffix(".part")
             part.write_text(json.dumps(self._kept, indent=0))
             os.replace(part, self._path)
@@ -197,13 +204,15 @@ def rates(sounds: dict[str, np.ndarray], work: Work) -> None:
             print(f"| {name} | {codec} | {text} |")
 
 
-def _curve(work: Work, name: str, sound: np.ndarray) -> list[tuple[float, float]]:
+def _curve(
+    work: Work, name: str, sound: np.ndarray, qualities: tuple[float, ...] = QUALITIES
+) -> list[tuple[float, float]]:
     return [
         work.kept(
             "rate vqcodec", quality, name,
             measure=lambda q=quality: _point(sound, ours(sound, work.book(name), quality=q)),
         )
-        for quality in QUALITIES
+        for quality in qualities
     ]  # fmt: skip
 
 
@@ -376,9 +385,9 @@ def parts(sounds: dict[str, np.ndarray], work: Work) -> None:
                         x, without(p, x, q, work, n)
                     ),
                 )
-                for quality in QUALITIES
+                for quality in FEWER
             ]  # fmt: skip
-            figures.append(_bd_rate(_curve(work, name, sound), curve))
+            figures.append(_bd_rate(_curve(work, name, sound, FEWER), curve))
         row = " | ".join(f"{f:+.1f} %" for f in [*figures, float(np.mean(figures))])
         print(f"| {PARTS[part]} | {row} |", flush=True)
 
@@ -398,8 +407,8 @@ def models(sounds: dict[str, np.ndarray], work: Work) -> None:
 
         def point(model: str, quality: float, x: np.ndarray = sound, r: int = rate) -> Any:
             kilobits, decoded = ours(x, books[model](), r, quality=quality)
-            error = np.square(x - decoded).mean()
-            return kilobits, -10 * np.log10(np.square(x).mean() / error)
+            error = float(np.square(x - decoded).mean())
+            return kilobits, -10 * math.log10(float(np.square(x).mean()) / error)
 
         curves = {
             model: [
