@@ -371,12 +371,13 @@ def _note(best: dict[str, list[float]], codec: str, encoding: float, decoding: f
 
 
 def parts(sounds: dict[str, np.ndarray], work: Work) -> None:
-    """BD-rate of the codec without one of its parts against the whole."""
+    """The codec without one of its parts against the whole: decibels at equal rates, BD-rate."""
     from tests.bench.audioparts import PARTS, without
 
-    print("| without | " + " | ".join(sounds) + " | mean |\n|---|" + "---|" * (len(sounds) + 1))
+    print("| without | " + " | ".join(sounds) + " | mean | rate |")
+    print("|---" * (len(sounds) + 3) + "|")
     for part in PARTS:
-        figures = []
+        losses, figures = [], []
         for name, sound in sounds.items():
             curve = [
                 work.kept(
@@ -387,9 +388,21 @@ def parts(sounds: dict[str, np.ndarray], work: Work) -> None:
                 )
                 for quality in FEWER
             ]  # fmt: skip
-            figures.append(_bd_rate(_curve(work, name, sound, FEWER), curve))
-        row = " | ".join(f"{f:+.1f} %" for f in [*figures, float(np.mean(figures))])
-        print(f"| {PARTS[part]} | {row} |", flush=True)
+            whole = _curve(work, name, sound, FEWER)
+            losses.append(_loss(whole, curve))
+            overlap = min(r for _, r in curve) < max(r for _, r in whole)
+            figures.append(_bd_rate(whole, curve) if overlap else np.nan)
+        row = " | ".join(f"{loss:+.2f}" for loss in [*losses, float(np.mean(losses))])
+        rate = "none overlaps" if np.isnan(figures).any() else f"{np.mean(figures):+.1f} %"
+        print(f"| {PARTS[part]} | {row} | {rate} |", flush=True)
+
+
+def _loss(whole: list[tuple[float, float]], curve: list[tuple[float, float]]) -> float:
+    """Return how many decibels a curve lies above another, on average over the common rates."""
+    x, y = (np.array(sorted(c)).T for c in (whole, curve))
+    at = np.geomspace(max(x[0][0], y[0][0]), min(x[0][-1], y[0][-1]), 50)
+    a, b = (np.interp(np.log(at), np.log(c[0]), c[1]) for c in (x, y))
+    return float(np.mean(b - a))
 
 
 # --- which codebook -----------------------------------------------------------

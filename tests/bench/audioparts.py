@@ -49,7 +49,7 @@ def without(part: str, sound: np.ndarray, quality: float, work: Any, item: str) 
     if part == "masking":  # the scale of the quality means nothing then
         kilobits = ours(sound, work.book(item), quality=quality)[0]
         return ours(sound, book, bitrate=round(kilobits * 1000))
-    with _plans(**_PLANS.get(part, {})), _fixed_code(part == "mixing") as bits:
+    with _fixed_code(part == "mixing") as bits, _plans(**_PLANS.get(part, {})):
         kilobits, decoded = ours(sound, book, quality=quality)
     if part == "mixing":
         kilobits = sum(bits) / len(sound) * 48

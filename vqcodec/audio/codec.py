@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from vqcodec.audio.plan import Plan
 
 SEGMENT_SECONDS = 4.0
-MODELS = ("music", "speech")
+MODELS: tuple[str, ...] = ("music", "speech")
+SPEECH_RATE = 16000  # up to which the codebook for speech is tried
 _PREFIX = 8
 _FULL_SCALE = 32768.0
 _GROUP = 8  # segments whose bits are shared out together when a bitrate is asked for
@@ -97,13 +98,17 @@ class Encoder:
         self.frames = 0
         self._frame = frame_size(rate)
         self._count = max(1, round(SEGMENT_SECONDS * rate / self._frame))
-        model = self.options.model
-        # The codebooks to choose from, by the flag that tells the decoder.
+        # The codebooks to choose from, by the flag that tells the decoder. Speech of a higher rate
+        # is coded as well by that for music.
+        names: tuple[str, ...] = (self.options.model,)
+        if self.options.model == "auto":
+            names = MODELS if rate <= SPEECH_RATE else MODELS[:1]
         self._coders = {
-            flag: Coder(rate, tables_of(codebook or shipped(name)))
-            for flag, name in ((0, "music"), (SPEECH, "speech"))
-            if model in ("auto", name) and (codebook is None or flag == 0)
+            SPEECH if name == "speech" else 0: Coder(rate, tables_of(shipped(name)))
+            for name in (names if codebook is None else ())
         }
+        if codebook is not None:
+            self._coders[0] = Coder(rate, tables_of(codebook))
         self._model = next(iter(self._coders))
         head = pack_varint(rate) + bytes([channels, self._count, codebook is not None])
         if codebook is not None:
@@ -194,19 +199,21 @@ class Encoder:
         """Plan the next segment and drop what only it needed."""
         assert self._buffer is not None
         size = self._frame
+        segment = b""
         if self._segments % _GROUP == 0 and len(self._coders) > 1:
             # Both codebooks code the first segment of a group: that one which takes fewer bytes
             # codes the others.
-            sizes = {
-                flag: len(self._plan(flag, frames, last).code(self._knob)) for flag in self._coders
-            }
-            self._model = min(sizes, key=lambda flag: sizes[flag])
-        plan = self._plan(self._model, frames, last)
+            plans = {flag: self._plan(flag, frames, last) for flag in self._coders}
+            segments = {flag: plan.code(self._knob) for flag, plan in plans.items()}
+            self._model = min(segments, key=lambda flag: len(segments[flag]))
+            plan, segment = plans[self._model], segments[self._model]
+        else:
+            plan = self._plan(self._model, frames, last)
         self._before = plan.after
         self._buffer = self._buffer[:, frames * size :].copy()
         self._segments += 1
         if self.options.bitrate is None:
-            return [plan.code(self._knob)]
+            return [segment or plan.code(self._knob)]
         self._group.append(plan)
         self._group_frames += self._count * size
         return self._flush() if len(self._group) == _GROUP else []
