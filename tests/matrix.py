@@ -21,9 +21,11 @@ import subprocess
 import sys
 import tomllib
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,47 +60,56 @@ SETTINGS = [
 # --- what one process does --------------------------------------------------------
 
 
-def digests(what: str) -> Iterator[tuple[str, str]]:
+def digests(what: str, only: tuple[str, ...] = ("",)) -> Iterator[tuple[str, str]]:
     """Yield names, and digests of the file and of what it decodes to."""
     from tests.golden import make
 
     for name, case in make.CASES.items():
-        if "golden" in what or (what == "interpreted" and name in INTERPRETED):
+        wanted = "golden" in what or (what == "interpreted" and name in INTERPRETED)
+        if wanted and name.startswith(only):
             data = case()
             found = make.digests_of(name, data)
             yield name, f"{found['file']} {found['decoded']}"
     if "samples" in what:
-        yield from _samples()
+        yield from ((name, work()) for name, work in _samples() if name.startswith(only))
 
 
-def _samples() -> Iterator[tuple[str, str]]:
+def _samples() -> Iterator[tuple[str, Callable[[], str]]]:
+    """Yield names, and what codes a sample and returns the digest."""
     import vqcodec
     from vqcodec.media import load_audio, load_image
 
     threads = int(os.environ.get("VQCODEC_THREADS", "2"))
     folder = REPOSITORY / "samples"
+
+    def coded(image: Any, kind: str, wishes: dict[str, Any]) -> str:
+        data = vqcodec.encode(image, kind=kind, **wishes)
+        return _digest(data, vqcodec.decode(data).samples.tobytes())
+
+    def reduced(image: Any, dither: str) -> str:
+        indexed = vqcodec.quantize(image, colors=16, dither=dither)
+        return _digest(indexed.tobytes(), bytes(indexed.getpalette() or b""))
+
     for picture in ("astronaut.png", "logo.png", "screen.png"):
         whole = load_image(folder / picture)
         image = replace(whole, samples=np.ascontiguousarray(whole.samples[100:356, 100:356]))
         for kind, wishes in (
             ("patch", {}), ("patch", {"fixed_rate": True}), ("patch", {"mean_removed": True}),
+            ("patch", {"tile": 100}),
             ("photo", {"tile": 128, "threads": threads}),
             ("photo", {"tile": 128, "threads": threads, "tune": "psnr", "effort": 2}),
         ):  # fmt: skip
-            data = vqcodec.encode(image, kind=kind, **wishes)  # type: ignore[arg-type]
-            samples = vqcodec.decode(data).samples.tobytes()
-            yield f"{picture} {kind} {wishes.keys()}", _digest(data, samples)
+            yield f"{kind} {picture} {wishes.keys()}", partial(coded, image, kind, wishes)
         for dither in ("none", "floyd-steinberg"):
-            indexed = vqcodec.quantize(image, colors=16, dither=dither)
-            digest = _digest(indexed.tobytes(), bytes(indexed.getpalette() or b""))
-            yield f"{picture} palette {dither}", digest
-    book = vqcodec.train([folder / "astronaut.png"], codewords=128, block=4)
-    yield "train patch", _digest(book.identity)
+            yield f"palette {picture} {dither}", partial(reduced, image, dither)
+    yield (
+        "patch train",
+        lambda: _digest(vqcodec.train([folder / "astronaut.png"], codewords=128, block=4).identity),
+    )
     for name in ("music.flac", "voice.flac"):
         whole_sound = load_audio(folder / name)
         sound = replace(whole_sound, samples=np.ascontiguousarray(whole_sound.samples[:99_999]))
-        data = vqcodec.encode(sound, kind="frames")
-        yield f"{name} frames", _digest(data, vqcodec.decode(data).samples.tobytes())
+        yield f"frames {name}", partial(coded, sound, "frames", {})
 
 
 def _digest(*parts: bytes) -> str:
@@ -108,13 +119,14 @@ def _digest(*parts: bytes) -> str:
 # --- all of them --------------------------------------------------------------------
 
 
-def run(setting: Setting) -> dict[str, str]:
+def run(setting: Setting, only: tuple[str, ...] = ("",)) -> dict[str, str]:
     """Return the digests of a setting, from a fresh process."""
     environment = {**os.environ, **setting.environment}
     if setting.python != sys.executable and "NUMBA_CACHE_DIR" in environment:
         environment["NUMBA_CACHE_DIR"] += "-" + _digest(setting.python.encode())[:6]
     done = subprocess.run(
-        [setting.python, "-W", "ignore", "-m", "tests.matrix", "--digests", setting.what],
+        [setting.python, "-W", "ignore", "-m", "tests.matrix", "--digests", setting.what,
+         "--cases", *only],
         cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -129,12 +141,12 @@ def golden() -> dict[str, str]:
     return {name: f"{one['file']} {one['decoded']}" for name, one in make.known().items()}
 
 
-def compare(settings: list[Setting]) -> list[str]:
+def compare(settings: list[Setting], only: tuple[str, ...] = ("",)) -> list[str]:
     """Run every setting; return a sentence about each difference."""
     expected = golden()
     differences = []
     for setting in settings:
-        found = run(setting)
+        found = run(setting, only)
         for name, digest in found.items():
             if expected.setdefault(name, digest) != digest:
                 differences.append(f"{setting.name}: {name} differs")
@@ -163,15 +175,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--venvs", type=Path, help="a folder for virtual environments")
     parser.add_argument("--only", nargs="+", help="names of settings, or beginnings of them")
+    parser.add_argument("--cases", nargs="+", default=("",), help="beginnings of names of files")
     parser.add_argument("--digests", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.digests:
-        print(json.dumps(dict(digests(wanted.digests))))
+        print(json.dumps(dict(digests(wanted.digests, tuple(wanted.cases)))))
         return 0
     settings = SETTINGS + (environments(wanted.venvs) if wanted.venvs else [])
     if wanted.only:
         settings = [s for s in settings if s.name.startswith(tuple(wanted.only))]
-    differences = compare(settings)
+    differences = compare(settings, tuple(wanted.cases))
     print("\n".join(differences) or "equal bits everywhere")
     return 1 if differences else 0
 
