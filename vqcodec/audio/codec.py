@@ -43,7 +43,7 @@ SPEECH_RATE = 16000  # up to which the codebook for speech is tried
 _PREFIX = 8
 _FULL_SCALE = 32768.0
 _GROUP = 8  # segments whose bits are shared out together when a bitrate is asked for
-_KNOB_RANGE = (-4096, 8192)  # at finer steps the largest magnitudes would not fit
+_KNOB_RANGE = (-6144, 8192)  # at finer steps the largest magnitudes would not fit
 _TOLERANCE = 0.015  # octaves of bits by which a group may miss; the next ones make up for it
 
 
