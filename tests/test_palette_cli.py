@@ -12,8 +12,10 @@ import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
+import vqcodec
 from vqcodec.cli import app
 from vqcodec.container import Kind, open_container
+from vqcodec.media import load_image
 from vqcodec.palette import Palette
 
 
@@ -153,6 +155,25 @@ def test_exact_images_stay_exact():
     result = run("few.png")
     assert "lossless" in result.stderr
     assert np.array_equal(np.asarray(PIL.Image.open("few-palette.png").convert("L")), few)
+
+
+def test_the_palette_of_an_indexed_image_is_left_alone():
+    entries = [(200, 0, 0, 255), (0, 9, 0, 255), (0, 0, 0, 0), (9, 9, 250, 128), (1, 2, 3, 255)]
+    indexed = PIL.Image.fromarray(np.array([[3, 0, 1], [1, 2, 0]], np.uint8), "P")
+    indexed.putpalette([value for entry in entries for value in entry], "RGBA")
+    indexed.save("indexed.png")
+    run("indexed.png", "-o", "again.png")
+    with PIL.Image.open("again.png") as again:
+        assert np.array_equal(np.asarray(again), np.asarray(indexed))
+        again.apply_transparency()
+        kept = np.array(again.getpalette("RGBA")).reshape(-1, 4)
+    assert kept[:4].tolist() == [list(entry) for entry in entries[:4]]  # the fifth is not used
+    assert vqcodec.quantize("indexed.png", 8).getpalette("RGBA")[:4] == [200, 0, 0, 255]
+    rgb = indexed.convert("RGB").quantize(4)  # transparency as one number, in GIF
+    rgb.save("indexed.gif", transparency=2)
+    before = load_image("indexed.gif").samples
+    run("indexed.gif", "-o", "again.gif")
+    assert np.array_equal(load_image("again.gif").samples[..., 3], before[..., 3])
 
 
 def test_json_and_dry_run_and_skipping():

@@ -275,7 +275,8 @@ class _Reducer:
         item = self._load(job)
         with console.progress(f"reducing {shown(job.source)}") as progress:
             if self.frames_shared or len(item.frames) == 1:
-                done = [self._reduce(item.frames, progress)]
+                own = item.image.source.palette if item.image.source else b""
+                done = [self._reduce(item.frames, progress, own)]
             else:
                 done = [self._reduce([frame], progress) for frame in item.frames]
         result = self._write(item, done, started, console)
@@ -336,10 +337,10 @@ class _Reducer:
             picture = source.hard_alpha(picture)
         return _Item(job, image, [picture], [], None, suffix, notes)
 
-    def _reduce(self, frames: list[np.ndarray], progress: Any) -> Quantized:
+    def _reduce(self, frames: list[np.ndarray], progress: Any, own: bytes = b"") -> Quantized:
         from vqcodec.palette.pipeline import quantize_images
 
-        return quantize_images(frames, self.wishes, progress)
+        return quantize_images(frames, self.wishes, progress, own)
 
     def _write(
         self, item: _Item, done: list[Quantized], started: float, console: Console

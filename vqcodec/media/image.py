@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import warnings
 from dataclasses import dataclass, field
@@ -32,12 +33,15 @@ class Source:
     notes : tuple of str
         Sentences the user should hear, such as that only the first frame of
         an animation was read.
+    palette : bytes
+        Of an indexed image the entries, four bytes RGBA each, in their order.
     """
 
     name: str
     format: str = ""
     bytes: int | None = None
     notes: tuple[str, ...] = ()
+    palette: builtins.bytes = b""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -180,10 +181,25 @@ def _from_pillow(image: PIL.Image.Image, source: Source, limits: Limits) -> Imag
     # Some formats know their true size only now.
     check_size(image.width, image.height, source.name, limits)
     metadata, notes = collect_metadata(image, limits)
+    source = replace(source, palette=_palette_of(image))
     image, more, keeps_profile = _to_plain_mode(image, source.name, metadata.icc)
     if not keeps_profile:
         metadata = type(metadata)(None, metadata.exif, metadata.xmp, metadata.text)
     return Image(samples_of(image), metadata, _noted(source, [*notes, *more]))
+
+
+def _palette_of(image: PIL.Image.Image) -> bytes:
+    """Return the palette of an indexed image as RGBA; of others, nothing."""
+    if image.mode != "P":
+        return b""
+    entries = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
+    clear = image.info.get("transparency")
+    if isinstance(clear, bytes):
+        clear = clear[: len(entries)]
+        entries[: len(clear), 3] = list(clear)
+    elif isinstance(clear, int) and clear < len(entries):
+        entries[clear, 3] = 0
+    return entries.tobytes()
 
 
 def _to_plain_mode(
@@ -262,7 +278,7 @@ def samples_of(image: PIL.Image.Image) -> np.ndarray:
 
 
 def _noted(source: Source, notes: list[str]) -> Source:
-    return Source(source.name, source.format, source.bytes, (*source.notes, *notes))
+    return replace(source, notes=(*source.notes, *notes))
 
 
 def _one_line(error: Exception) -> str:

@@ -130,4 +130,5 @@ def _run(
     except TypeError as error:
         raise ParameterError(f"unknown option of the palette: {error}") from None
     loaded = [load_image(image, limits or DEFAULT_LIMITS) for image in images]
-    return quantize_images([to_rgb(to_srgb(image)[0]) for image in loaded], wishes, progress)
+    own = loaded[0].source.palette if len(loaded) == 1 and loaded[0].source else b""
+    return quantize_images([to_rgb(to_srgb(image)[0]) for image in loaded], wishes, progress, own)

@@ -66,6 +66,7 @@ def quantize_images(
     images: Sequence[np.ndarray],
     options: PaletteOptions,
     progress: Progress | None = None,
+    own: bytes = b"",
 ) -> Quantized:
     """Reduce images to one common palette.
 
@@ -74,6 +75,9 @@ def quantize_images(
     images : sequence of (height, width, 3 or 4) ndarrays of uint8, C-contiguous
     options : PaletteOptions
     progress : callable, optional
+    own : bytes
+        The palette that an indexed image had, RGBA after RGBA. If all colours are
+        kept, they keep their order.
 
     Raises
     ------
@@ -89,6 +93,8 @@ def quantize_images(
     steps(0.5, "mapping")
     rgba, indices = _map(images, chosen, options, steps)
     order = _order(rgba, indices, chosen.leading, options)
+    if own and chosen.exact and chosen.leading == 0:
+        order = _as_it_was(rgba, order, own)
     number = np.zeros(MAX_INDEXED, np.uint8)
     number[order] = np.arange(len(order))
     palette = Palette(rgba)
@@ -193,3 +199,10 @@ def _order(
     wanted[:leading] = True
     rest = by_luminance(rgba, leading)
     return np.concatenate([numbers[:leading], rest[wanted[rest]]])
+
+
+def _as_it_was(rgba: np.ndarray, order: np.ndarray, own: bytes) -> np.ndarray:
+    """Return the numbers of the entries in the order of the palette that they come from."""
+    entries = [own[i : i + 4] for i in range(0, len(own), 4)]
+    first = {entry: i for i, entry in reversed(list(enumerate(entries)))}
+    return np.array(sorted(order, key=lambda k: first.get(bytes(rgba[k]), len(entries))))
