@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,7 +10,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import PIL.Image
 import PIL.PngImagePlugin
-from PIL import features
 
 from vqcodec.errors import MediaError, ParameterError
 from vqcodec.files import atomic_file
@@ -44,7 +44,7 @@ _JPEG_SEGMENT = 65533 - 29  # less the name that XMP begins with
 
 def output_formats() -> dict[str, str]:
     """Return the file name suffixes that can be written, with their formats."""
-    have_avif = ".avif" in PIL.Image.registered_extensions() and features.check("avif")
+    have_avif = importlib.util.find_spec("PIL._avif") is not None  # without loading all plug-ins
     return {s: f for s, f in _SUFFIXES.items() if f != "AVIF" or have_avif}
 
 
