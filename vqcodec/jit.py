@@ -126,7 +126,7 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 def _compiler(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     """Return numba's dispatcher of a function; it compiles, or loads from numba's cache."""
     numba, cached = _numba()
-    options = {"nogil": True, **options}
+    options = {"nogil": True, "no_cfunc_wrapper": True, **options}
     signature = options.pop("signature", None)
     dispatcher = numba.njit(**options)(function)
     if hasattr(dispatcher, "enable_caching"):  # else numba is disabled

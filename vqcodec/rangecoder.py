@@ -92,27 +92,27 @@ def encode_with(state, buffer, probability, bit):
     encode_interval(state, buffer, zero if bit else _ZERO, width - zero if bit else zero)
 
 
-@njit
+@njit(_nrt=False)
 def encode_symbol(state, buffer, start, size, total):
     """Encode the symbol that owns `size` of `total` parts, `start` parts up; total < 2**32."""
     part = state[_RANGE] // U(total)
     encode_interval(state, buffer, part * U(start), part * U(size))
 
 
-@njit
+@njit(_nrt=False)
 def encode_bit(state, buffer, contexts, context, bit):
     """Encode one decision in an adaptive context, and adapt it."""
     encode_with(state, buffer, contexts[context, 0], bit)
     _adapt(contexts, context, bit)
 
 
-@njit
+@njit(_nrt=False)
 def encode_raw(state, buffer, value, bits):
     """Encode the low `bits` bits of an integer (at most 16), equally probable."""
     encode_symbol(state, buffer, value, 1, 1 << bits)
 
 
-@njit
+@njit(_nrt=False)
 def encode_tree(state, buffer, contexts, base, value, bits):
     """Encode a `bits`-bit integer, high bits first, in ``2**bits`` contexts from `base` on."""
     node = 1
@@ -122,7 +122,7 @@ def encode_tree(state, buffer, contexts, base, value, bits):
         node = node << 1 | bit
 
 
-@njit
+@njit(_nrt=False)
 def encode_number(state, buffer, contexts, base, value):
     """Encode an integer >= 0 of any size in 64 contexts from `base` on (Elias' gamma code).
 
@@ -143,7 +143,7 @@ def encode_number(state, buffer, contexts, base, value):
             encode_raw(state, buffer, bit, 1)
 
 
-@njit
+@njit(_nrt=False)
 def encode_signed(state, buffer, contexts, base, value):
     """Encode an integer of either sign in 65 contexts from `base` on."""
     encode_number(state, buffer, contexts, base + 1, abs(value))
@@ -151,7 +151,7 @@ def encode_signed(state, buffer, contexts, base, value):
         encode_bit(state, buffer, contexts, base, 1 if value < 0 else 0)
 
 
-@njit
+@njit(_nrt=False)
 def _flush(state, buffer):
     """Write the bytes of the roundest number inside the final interval; return the length."""
     low, width = state[_LOW], state[_RANGE]
@@ -202,7 +202,7 @@ def decoder_state(data: np.ndarray) -> np.ndarray:
     return state
 
 
-@njit
+@njit(_nrt=False)
 def decode_interval(state, data, start, width):
     """Enter the interval of `width` from `start` on, and renormalise."""
     code = state[_LOW] - start
@@ -217,7 +217,7 @@ def decode_interval(state, data, start, width):
     state[_RANGE] = width
 
 
-@njit
+@njit(_nrt=False)
 def decode_with(state, data, probability):
     """Decode one decision; the counterpart of `encode_with`."""
     width = state[_RANGE]
@@ -229,7 +229,7 @@ def decode_with(state, data, probability):
     return 1
 
 
-@njit
+@njit(_nrt=False)
 def decode_target(state, total):
     """Return the part, of `total`, in which the next symbol lies (always below `total`).
 
@@ -239,14 +239,14 @@ def decode_target(state, total):
     return min(np.int64(state[_LOW] // part), np.int64(total) - 1)
 
 
-@njit
+@njit(_nrt=False)
 def decode_symbol(state, data, start, size, total):
     """Enter the symbol found at `decode_target`; the counterpart of `encode_symbol`."""
     part = state[_RANGE] // U(total)
     decode_interval(state, data, part * U(start), part * U(size))
 
 
-@njit
+@njit(_nrt=False)
 def decode_bit(state, data, contexts, context):
     """Decode one decision in an adaptive context, and adapt it."""
     bit = decode_with(state, data, contexts[context, 0])
@@ -254,7 +254,7 @@ def decode_bit(state, data, contexts, context):
     return bit
 
 
-@njit
+@njit(_nrt=False)
 def decode_raw(state, data, bits):
     """Decode an integer of `bits` equally probable bits (at most 16)."""
     value = decode_target(state, 1 << bits)
@@ -262,7 +262,7 @@ def decode_raw(state, data, bits):
     return value
 
 
-@njit
+@njit(_nrt=False)
 def decode_tree(state, data, contexts, base, bits):
     """Decode a `bits`-bit integer; the counterpart of `encode_tree`."""
     node = 1
@@ -271,7 +271,7 @@ def decode_tree(state, data, contexts, base, bits):
     return node - (1 << bits)
 
 
-@njit
+@njit(_nrt=False)
 def decode_number(state, data, contexts, base):
     """Decode an integer >= 0; the counterpart of `encode_number`. Damaged data give below 2**33."""
     length = 0
@@ -287,7 +287,7 @@ def decode_number(state, data, contexts, base):
     return value - 1
 
 
-@njit
+@njit(_nrt=False)
 def decode_signed(state, data, contexts, base):
     """Decode an integer of either sign; the counterpart of `encode_signed`."""
     value = decode_number(state, data, contexts, base + 1)
@@ -299,7 +299,7 @@ def decode_signed(state, data, contexts, base):
 # --- the probability of both --------------------------------------------------
 
 
-@njit
+@njit(_nrt=False)
 def _adapt(contexts, context, bit):
     probability = np.int64(contexts[context, 0])
     seen = np.int64(contexts[context, 1])

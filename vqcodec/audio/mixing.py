@@ -21,7 +21,7 @@ import numpy as np
 from vqcodec import rangecoder
 from vqcodec.jit import njit
 
-_INNER: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
+_INNER: dict[str, Any] = {"_nrt": False}
 
 
 def kernel(signature):

@@ -58,7 +58,8 @@ def potentials(points, origin, scale, blocks, first, stop, mass, nearest, candid
     groups = -(-count // GROUP)
     tiles = np.zeros((groups, dimensions, GROUP), np.float32)
     for t in range(count):
-        tiles[t // GROUP, :, t % GROUP] = candidates[t]
+        for j in range(dimensions):
+            tiles[t // GROUP, j, t % GROUP] = candidates[t, j]
     totals = np.zeros((groups * GROUP, LANES))
     distances = np.empty((GROUP, LANES), np.float32)
     block = np.empty((dimensions, LANES), np.float32)
@@ -77,8 +78,9 @@ def potentials(points, origin, scale, blocks, first, stop, mass, nearest, candid
                     for p in range(LANES):
                         totals[g * GROUP + t, p] += min(distances[t, p], nearest[b, p])
     potential = np.zeros(count)
-    for p in range(LANES):
-        potential += totals[:count, p]
+    for t in range(count):
+        for p in range(LANES):
+            potential[t] += totals[t, p]
     return potential
 
 
@@ -99,7 +101,10 @@ def lower(points, origin, scale, blocks, first, stop, mass, nearest, candidate):
             nearest[b, p] = min(distances[0, p], nearest[b, p])
         for p in range(LANES):
             totals[p] += mass[b, p] * nearest[b, p] if mass.shape[0] > 0 else nearest[b, p]
-    return totals.sum()
+    potential = 0.0
+    for p in range(LANES):
+        potential += totals[p]
+    return potential
 
 
 @njit(error_model="numpy")

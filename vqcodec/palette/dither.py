@@ -25,7 +25,7 @@ F = np.float32
 MIX = 16  # entries in the list of a colour
 
 
-@njit
+@njit(_nrt=False)
 def nearest(
     points: np.ndarray, i: int, centers: np.ndarray, near: np.ndarray, gaps: np.ndarray, hint: int
 ) -> int:
@@ -55,7 +55,7 @@ def nearest_all(
         labels[i] = hint
 
 
-@njit
+@njit(_nrt=False)
 def place(
     red: float, green: float, blue: float, alpha: float, metric: np.ndarray, point: np.ndarray
 ) -> None:

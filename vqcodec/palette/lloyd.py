@@ -23,7 +23,7 @@ _FAR = F(3e38)
 SPLIT_STEPS = 2
 
 
-@njit
+@njit(_nrt=False)
 def distance(points: np.ndarray, i: int, centers: np.ndarray, k: int) -> float:
     """Return the squared distance of point `i` to centre `k`."""
     a = points[i, 0] - centers[k, 0]
@@ -67,7 +67,7 @@ def gather(
     return energy
 
 
-@njit
+@njit(_nrt=False)
 def center(centers: np.ndarray, sums: np.ndarray, reach: np.ndarray, fixed: int) -> float:
     """Move the centres from number `fixed` on to the means of their clusters.
 

@@ -30,7 +30,7 @@ _ACTIVITIES = 10
 _NUMBER = 65  # contexts of one signed number
 
 
-@njit
+@njit(_nrt=False)
 def _predict(values, k, j, width, channels):
     """Return the prediction of sample j of codeword k, and its context."""
     line, place = j // width, j % width
@@ -57,7 +57,7 @@ def _predict(values, k, j, width, channels):
     return prediction, context
 
 
-@njit
+@njit(_nrt=False)
 def _encode(values, width, channels, contexts, state, buffer):
     for k in range(values.shape[0]):
         for j in range(values.shape[1]):
@@ -65,7 +65,7 @@ def _encode(values, width, channels, contexts, state, buffer):
             encode_signed(state, buffer, contexts, context * _NUMBER, values[k, j] - prediction)
 
 
-@njit
+@njit(_nrt=False)
 def _decode(values, width, channels, contexts, low, high, state, data):
     for k in range(values.shape[0]):
         for j in range(values.shape[1]):

@@ -52,7 +52,7 @@ _LOG2 = np.rint(np.log2(np.maximum(np.arange(1 << 16), 1)) * 65536) / 65536
 # --- forward ------------------------------------------------------------------
 
 
-@njit
+@njit(_nrt=False)
 def _log2(value):
     bits = 0.0
     while value >= 1 << 16:
@@ -61,7 +61,7 @@ def _log2(value):
     return bits + _LOG2[value]
 
 
-@njit
+@njit(_nrt=False)
 def _evaluate(table, first, last, vector, ratios, classes, scale, prices, class_prices,
               distortions, costs):  # fmt: skip
     """Set the costs of entries first..last, but for the bits common to all; return the cheapest."""
@@ -86,7 +86,7 @@ def _evaluate(table, first, last, vector, ratios, classes, scale, prices, class_
     return first
 
 
-@njit
+@njit(_nrt=False)
 def _cheapest(costs, last):
     found = 0
     for k in range(1, last):
@@ -95,7 +95,7 @@ def _cheapest(costs, last):
     return found
 
 
-@njit
+@njit(_nrt=False)
 def _put(state, buffer, weights, first, entry, total):
     start = np.int64(0)
     for k in range(U(first), U(entry)):
@@ -103,7 +103,7 @@ def _put(state, buffer, weights, first, entry, total):
     encode_symbol(state, buffer, start, weights[entry], total)
 
 
-@njit
+@njit(_nrt=False)
 def _load(lines, means, row, column, block_height, channels, vector):
     """Copy a block into a vector, less its means if they are removed."""
     width = vector.shape[0] // block_height
@@ -115,7 +115,7 @@ def _load(lines, means, row, column, block_height, channels, vector):
             vector[line * width + i] = sample
 
 
-@njit
+@njit(_nrt=False)
 def _encode(lines, channels, means, indices, given, scale, peak, contexts, vector, prices,
             class_prices, distortions, costs, state, buffer, table, borders, groups, group_size,
             frequencies, totals, hits, occurrences, ratios, errors, classes, weights, lower_row,
@@ -267,7 +267,7 @@ def _run(
 # --- inverse ------------------------------------------------------------------
 
 
-@njit
+@njit(_nrt=False)
 def _get(state, data, weights, first, last, total):
     target = decode_target(state, total)
     start, k = np.int64(0), first
@@ -286,7 +286,7 @@ def _get(state, data, weights, first, last, total):
     return k
 
 
-@njit
+@njit(_nrt=False)
 def _decode(means, indices, channels, peak, contexts, state, data, table, borders, groups,
             group_size, frequencies, totals, hits, occurrences, ratios, errors, classes, weights,
             lower_row, right_column, upper, left, above):  # fmt: skip

@@ -113,7 +113,7 @@ class Model:
         )  # fmt: skip
 
 
-@njit
+@njit(_nrt=False)
 def weigh(borders, first, last, upper, left, has_upper, has_left, octave, ratios, frequencies,
           errors, classes, weights):  # fmt: skip
     """Set errors, classes and weights of entries first..last; return the sum of the weights."""
@@ -145,7 +145,7 @@ def weigh(borders, first, last, upper, left, has_upper, has_left, octave, ratios
     return total
 
 
-@njit
+@njit(_nrt=False)
 def learn(first, last, chosen, turn, total, frequencies, totals, classes, hits, occurrences,
           ratios):  # fmt: skip
     """Count a use of entry `chosen` of first..last; return whether their f were halved."""
@@ -171,7 +171,7 @@ def learn(first, last, chosen, turn, total, frequencies, totals, classes, hits, 
     return True
 
 
-@njit
+@njit(_nrt=False)
 def octave_of(above, before, columns, row, column, border):
     """Return the class c: the octave of the border errors of the decoded neighbours."""
     if row > 0 and column > 0:
@@ -190,7 +190,7 @@ def octave_of(above, before, columns, row, column, border):
     return min(max(octave, 2), OCTAVES - 1)
 
 
-@njit
+@njit(_nrt=False)
 def look_around(lower_row, right_column, means, row, column, shift, upper, left):
     """Copy the decoded samples above and to the left, less this block's means if removed."""
     channels = means.shape[2]
@@ -202,7 +202,7 @@ def look_around(lower_row, right_column, means, row, column, shift, upper, left)
         left[j] = (right_column[j] - offset) >> shift
 
 
-@njit
+@njit(_nrt=False)
 def leave_behind(table, entry, means, row, column, channels, peak, lower_row, right_column):
     """Keep the lower row and the right column of the block just decoded."""
     dimension = table.shape[0]
@@ -226,7 +226,7 @@ def leave_behind(table, entry, means, row, column, channels, peak, lower_row, ri
 MEAN_CONTEXTS = 8
 
 
-@njit
+@njit(_nrt=False)
 def mean_context(means, row, column, channel):
     """Predict a block mean from its neighbours' (Martucci's median), and rate the prediction."""
     if row == 0 and column == 0:

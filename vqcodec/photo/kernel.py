@@ -15,7 +15,7 @@ from vqcodec.jit import njit
 
 def kernel(signature: str | Callable[..., Any]) -> Any:
     """Decorate an inner function, with its signature or without."""
-    options: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
+    options: dict[str, Any] = {"_nrt": False}
     if callable(signature):
         return njit(**options)(signature)
     return njit(signature=signature, **options)
