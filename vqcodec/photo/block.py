@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vqcodec.photo.colour import fit_factors
 from vqcodec.photo.contexts import GREEN, LUMA, MODE, coded_level, leaf_features
 from vqcodec.photo.elements import neighbour_modes
 from vqcodec.photo.kernel import kernel
@@ -13,7 +14,6 @@ from vqcodec.photo.predict import (
     MODES,
     PLAIN_MODES,
     border_direction,
-    fit_factors,
     gather_references,
     is_horizontal,
 )
@@ -81,8 +81,8 @@ def search_block(
             break
         if trial == 0:
             leader = scores[mode]
-        elif scores[mode] > 1.25 * leader + 2 * bit_weight:
-            break
+        elif scores[mode] > (1.15 if effort <= 5 else 1.25) * leader + 2 * bit_weight:
+            break  # hardly ever the best
         scores[mode] = NEVER
         turned = 1 if is_horizontal(mode) else 0
         energy = np.int64(0)

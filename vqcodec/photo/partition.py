@@ -108,6 +108,8 @@ def search_plane(
     if effort <= 2:
         smallest += 1
     candidates = (1, 1, 2, 3, 5, 5, 6, 8, 8)[effort - 1]  # modes coded in full
+    if kind != LUMA and effort == 5:
+        candidates = 3
     contentment = 0.03 if effort == 1 else 0.0  # cost a sample that needs no smaller blocks
     # The variance, in squared steps, above which a large block is not tried.
     busiest = (1e9, 1e9, 1e9, 1e9, 48.0 if effort == 1 else 1e9, 6.0)

@@ -3,9 +3,7 @@
 
 Modes 0 to 34 are the planar, mean and 33 directional predictors of HEVC
 (Lainema et al. 2012) on references that are smoothed by [1 2 1] where the
-direction is oblique. Modes 35 to 38 predict a colour difference: to one of
-four base modes they add what luma (and the first difference) departs from
-*its* prediction, scaled by factors that both sides fit to the decoded border.
+direction is oblique. Modes 35 to 38, for colour differences, are in `colour`.
 
 A horizontal direction (modes 2 to 17) is computed transposed, so that every
 direction runs down the rows; the transform works on the block in that
@@ -40,8 +38,6 @@ STEEP = 18 + _gap.argmin(1)
 FLAT = 2 + np.abs(ANGLE[2:19][None] - np.arange(-32, 33)[:, None]).argmin(1)
 # References are smoothed if the direction is further than this from the axes.
 _SMOOTH_BEYOND = np.array([0, 0, 100, 7, 1, 0], np.int64)  # by log2 of the size
-BORDER = 4  # decoded samples on either side that the colour factors are fitted to
-FACTOR_BITS = 8
 # Rows of the borders: three planes' references, the same smoothed, and a line of scratch.
 SMOOTHED, LINE, BORDER_ROWS, BORDER_LENGTH = 3, 6, 7, 160
 
@@ -202,94 +198,6 @@ def predict(mode, size, borders, slot, out, row):
         for y in range(n):
             gap = borders[slot, corner - sign * (1 + y)] - borders[slot, corner]
             out[row, y * n] = min(TOP, max(0, out[row, y * n] + (gap >> 1)))
-
-
-@kernel("void(i2[:,::1],i2[:,::1],i2[:,::1],i8,i8,i8,i8,i8[::1])")
-def fit_factors(plane, luma, first, y, x, n, step, factors):
-    """Fit the plane to luma and the first difference on the decoded border (ridge regression).
-
-    `factors` receives two integers in 1/256, within -2..2.
-    """
-    count = s = s0 = s1 = s00 = s01 = s11 = t0 = t1 = 0
-    for part in range(2):
-        if part == 0:
-            top, bottom, left, right = max(0, y - BORDER), y, max(0, x - BORDER), x + n
-        else:
-            top, bottom, left, right = y, y + n, max(0, x - BORDER), x
-        for i in range(top, bottom):
-            for j in range(left, right):
-                value = np.int64(plane[i, j]) - MIDDLE
-                a = np.int64(luma[i, j]) - MIDDLE
-                b = np.int64(first[i, j]) - MIDDLE
-                count += 1
-                s += value
-                s0 += a
-                s1 += b
-                s00 += a * a
-                s01 += a * b
-                s11 += b * b
-                t0 += a * value
-                t1 += b * value
-    factors[0] = 0
-    factors[1] = 0
-    if count == 0:
-        return
-    # The ridge grows with the quantisation noise, step in 1/16.
-    ridge = count * (16 + step * step // 5120)
-    a00 = s00 - s0 * s0 // count + ridge
-    a01 = s01 - s0 * s1 // count
-    a11 = s11 - s1 * s1 // count + ridge
-    u = t0 - s0 * s // count
-    v = t1 - s1 * s // count
-    determinant = max(1, a00 * a11 - a01 * a01)
-    limit = 2 << FACTOR_BITS
-    factors[0] = min(limit, max(-limit, ((u * a11 - v * a01) << FACTOR_BITS) // determinant))
-    factors[1] = min(limit, max(-limit, ((a00 * v - a01 * u) << FACTOR_BITS) // determinant))
-
-
-@kernel("void(i8,i8,i8,i8,i2[:,::1],i2[:,::1],i8,i8,i4[::1])")
-def add_colour_detail(mode, n, y, x, source, base, row, factor, out):
-    """Add `factor` times what the decoded `source` plane departs from its own prediction.
-
-    `out` holds 1/256 steps; row `row` of `base` is the prediction of the source
-    block, in the orientation of the mode.
-    """
-    weight = np.int32(factor)
-    turned = is_horizontal(mode)
-    for i in range(n):
-        for j in range(n):
-            k = U(i * n + j)
-            if turned:
-                gap = np.int32(source[U(y + j), U(x + i)]) - np.int32(base[row, k])
-            else:
-                gap = np.int32(source[U(y + i), U(x + j)]) - np.int32(base[row, k])
-            out[k] += np.int32(weight * np.int32(gap))
-
-
-@kernel("void(i8,i8,i8,i8,i2[:,::1],i2[:,::1],i4[:,::1],i8[::1],i4[::1],i2[:,::1],i8)")
-def predict_block(mode, size, y, x, luma, first, borders, factors, detail, out, row):
-    """Predict a block by any mode into row `row` of `out`.
-
-    The references of the plane itself, luma and the first difference are in
-    rows 0, 1 and 2 of `borders`. `detail` and the last row of `out` are scratch.
-    """
-    predict(BASE_MODE[mode], size, borders, 0, out, row)
-    if mode < PLAIN_MODES:
-        return
-    n = 1 << size
-    spare = out.shape[0] - 1
-    for i in range(n * n):
-        detail[U(i)] = 1 << (FACTOR_BITS - 1)
-    for k in range(2):
-        if factors[k] != 0:
-            predict(BASE_MODE[mode], size, borders, 1 + k, out, spare)
-            if k == 0:
-                add_colour_detail(mode, n, y, x, luma, out, spare, factors[0], detail)
-            else:
-                add_colour_detail(mode, n, y, x, first, out, spare, factors[1], detail)
-    for i in range(n * n):
-        value = np.int32(np.int32(out[row, U(i)]) + (detail[U(i)] >> np.int32(FACTOR_BITS)))
-        out[row, U(i)] = min(np.int32(TOP), max(np.int32(0), value))
 
 
 @kernel("void(i2[:,::1],i8,i8,i8,i8,i2[:,::1],i8,i4[::1],b1)")

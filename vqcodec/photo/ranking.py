@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from vqcodec.photo.colour import predict_block
 from vqcodec.photo.contexts import LUMA
 from vqcodec.photo.kernel import kernel
-from vqcodec.photo.predict import MODES, PLAIN_MODES, is_horizontal, predict_block
+from vqcodec.photo.predict import MODES, PLAIN_MODES, is_horizontal
 
 NEVER = 1e30
 U = np.uint64  # for indices, see transform

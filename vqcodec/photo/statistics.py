@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from vqcodec.jit import njit
+from vqcodec.photo.colour import fit_factors, predict_block
 from vqcodec.photo.contexts import (
     CODED,
     FEATURES,
@@ -26,10 +27,8 @@ from vqcodec.photo.predict import (
     BORDER_ROWS,
     MODES,
     border_direction,
-    fit_factors,
     gather_references,
     is_horizontal,
-    predict_block,
 )
 from vqcodec.photo.quantizer import STEP
 from vqcodec.photo.transform import CLASSES, forward, transform_class

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vqcodec.photo.colour import fit_factors, predict_block
 from vqcodec.photo.contexts import (
     CODED,
     FEATURES,
@@ -26,14 +27,7 @@ from vqcodec.photo.elements import code_count, code_mode, code_split
 from vqcodec.photo.kernel import kernel
 from vqcodec.photo.mixing import code_adaptive
 from vqcodec.photo.pairs import code_pairs
-from vqcodec.photo.predict import (
-    border_direction,
-    fit_factors,
-    gather_references,
-    new_borders,
-    predict_block,
-    store_block,
-)
+from vqcodec.photo.predict import border_direction, gather_references, new_borders, store_block
 from vqcodec.photo.quantizer import STEPS, dequantise, fill_steps
 from vqcodec.photo.signs import measure_gaps
 from vqcodec.photo.transform import COEFFICIENTS, inverse

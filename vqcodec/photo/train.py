@@ -10,8 +10,7 @@ whose final state is where every tile will start.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,15 +18,15 @@ import numpy as np
 from vqcodec.checkpoint import Checkpoint
 from vqcodec.codebook import Codebook
 from vqcodec.container import DEFAULT_LIMITS, Limits
-from vqcodec.errors import CancelledError, CodebookError
+from vqcodec.errors import CancelledError
 from vqcodec.photo.bootstrap import bootstrap
 from vqcodec.photo.contexts import TYPES
+from vqcodec.photo.crops import Crops
 from vqcodec.photo.fit import Statistics, fit
 from vqcodec.photo.model import FORMAT, LAMBDA, SHAPES, Tables
-from vqcodec.photo.planes import to_planes
 
 if TYPE_CHECKING:
-    from vqcodec.media.large import Raster
+    pass
 
 Progress = Callable[[float, str], "bool | None"]
 # Step indices that training visits: half octaves from 1.4 to 64 sample values.
@@ -101,7 +100,7 @@ def train(
     CancelledError
         `progress` said so.
     """
-    crop = _Crops(list(images), seed, limits)
+    crop = Crops(list(images), seed, limits)
     checkpoint = checkpoint or Checkpoint(None)
     kept = checkpoint.load()
     if kept:
@@ -159,68 +158,6 @@ class _Run:
         self.checkpoint.save({"done": np.array(self.done), **model, **more})
 
 
-_KEPT = 1 << 28  # bytes of pictures that are kept in memory
-
-
-class _Crops:
-    """An endless, seeded supply of 512 x 384 crops."""
-
-    def __init__(self, images: Sequence[Any], seed: int, limits: Limits = DEFAULT_LIMITS) -> None:
-        if not images:
-            raise CodebookError("there are no pictures to train on")
-        self.images, self.limits = images, limits
-        self.random = np.random.default_rng(seed)
-        self.order: list[int] = []
-        self.loaded: dict[int, np.ndarray | Raster] = {}  # the oldest first
-
-    def next(self) -> np.ndarray:
-        """Return the planes of the next crop."""
-        image, top, left, height, width = self._choose()
-        return to_planes(_rgb(image[top : top + height, left : left + width]))
-
-    def skip(self, count: int) -> None:
-        """Draw crops that an earlier run has seen."""
-        for _ in range(count):
-            self._choose()
-
-    def _choose(self) -> tuple[np.ndarray | Raster, int, int, int, int]:
-        if not self.order:
-            self.order = list(self.random.permutation(len(self.images)))
-        index = self.order.pop()
-        image = self.loaded.pop(index, None)
-        if image is None:
-            image = _samples(self.images[index], self.limits)
-            while self.loaded and sum(_size(one) for one in self.loaded.values()) > _KEPT:
-                del self.loaded[next(iter(self.loaded))]
-        self.loaded[index] = image
-        height, width = min(384, image.shape[0]), min(512, image.shape[1])
-        top = int(self.random.integers(image.shape[0] - height + 1))
-        left = int(self.random.integers(image.shape[1] - width + 1))
-        return image, top, left, height, width
-
-
-def _samples(source: Any, limits: Limits) -> np.ndarray | Raster:
-    """Read a picture, or open it where it can stay on the disk."""
-    from vqcodec.media import load_image
-    from vqcodec.media.large import open_large
-
-    if isinstance(source, np.ndarray):
-        return source if source.ndim == 3 else source[..., None]
-    return (open_large(source, limits) or load_image(source, limits)).samples
-
-
-def _size(samples: np.ndarray | Raster) -> int:
-    """Return the bytes of memory that samples take."""
-    return samples.nbytes if isinstance(samples, np.ndarray) else 0
-
-
-def _rgb(samples: np.ndarray) -> np.ndarray:
-    """Return samples as 8-bit RGB."""
-    if samples.dtype == np.uint16:
-        samples = (samples >> 8).astype(np.uint8)
-    return samples[..., :3] if samples.shape[2] >= 3 else np.repeat(samples[..., :1], 3, 2)
-
-
 def _tables(arrays: dict[str, np.ndarray]) -> Tables:
     tables = Tables(dict(arrays))
     tables._check()
@@ -247,7 +184,7 @@ def _code_and_count(
 def _adapt(
     arrays: dict[str, np.ndarray],
     tables: Tables,
-    crop: _Crops,
+    crop: Crops,
     numbers: range,
     run: _Run,
     kept: dict[str, np.ndarray],
@@ -291,7 +228,7 @@ def _adapt(
 def _fit_filters(
     arrays: dict[str, np.ndarray],
     tables: Tables,
-    crop: _Crops,
+    crop: Crops,
     numbers: range,
     run: _Run,
     kept: dict[str, np.ndarray],
@@ -322,19 +259,3 @@ def _fit_filters(
     weights = np.linalg.solve(squares + ridge * np.eye(restore.TAPS), products[..., None])
     scaled = np.round(weights[..., 0] * (1 << restore.WEIGHT_BITS))
     arrays["filters"][...] = np.clip(scaled, -4096, 4096)
-
-
-def images_in(folders: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Return the pictures in folders and files, in a fixed order."""
-    found: list[str] = []
-    for place in folders:
-        path = os.fspath(place)
-        if os.path.isdir(path):
-            found += sorted(
-                os.path.join(path, name)
-                for name in os.listdir(path)
-                if name.lower().endswith((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"))
-            )
-        else:
-            found.append(path)
-    return found
