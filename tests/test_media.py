@@ -665,3 +665,15 @@ def test_sample_sounds(name: str, rate: int, channels: int) -> None:
     assert (audio.rate, audio.channels, audio.subtype) == (rate, channels, "PCM_16")
     assert 2 < audio.seconds < 10
     assert sum(path.stat().st_size for path in SAMPLES.iterdir()) < 2_000_000
+
+
+def test_a_minute_of_vorbis_is_written_in_one_go(tmp_path):
+    """A single call of libsndfile with so much would overflow the stack of its encoder."""
+    import soundfile
+
+    from vqcodec.media.soundout import open_output_sound
+
+    sound = np.zeros((3_000_000, 2), np.float32)
+    with open_output_sound(tmp_path / "a.ogg", 48000, 2, frames=len(sound)) as write:
+        write(sound)
+    assert soundfile.info(tmp_path / "a.ogg").frames == len(sound)

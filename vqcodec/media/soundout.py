@@ -21,6 +21,7 @@ from vqcodec.metadata import Metadata
 
 SUBTYPES = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 _MOST_WAV = 0xFFFF0000
+_PIECE = 1 << 16  # frames
 
 Write = Callable[[np.ndarray], None]
 
@@ -111,7 +112,9 @@ def _written(
 
     def write(samples: np.ndarray) -> None:
         try:
-            sound.write(convert(samples, subtype))
+            # In one piece libsndfile's Vorbis encoder overflows its stack.
+            for start in range(0, len(samples), _PIECE):
+                sound.write(convert(samples[start : start + _PIECE], subtype))
         except (RuntimeError, ValueError, TypeError) as error:
             raise MediaError(f"cannot write {target}: {' '.join(str(error).split())}") from None
 
