@@ -102,7 +102,8 @@ def load(kept, monkeypatch):
     monkeypatch.setenv(kernelcache.VARIABLE, str(kept))
     arguments = rangecoder.encoder_state(), np.zeros(9, np.uint8), 21, 5
     kinds = tuple(map(jit._kind, arguments))
-    return lambda: machinecode.load(rangecoder.encode_raw.py_func, {}, kinds)
+    kernel = rangecoder.encode_raw
+    return lambda: machinecode.load(kernel.py_func, kernel._options, kinds)
 
 
 def test_a_second_process_needs_no_numba(kept):
@@ -159,6 +160,7 @@ def test_what_others_could_have_written_is_not_loaded(kept, load, monkeypatch):
 def test_code_of_other_versions_is_not_loaded(load, monkeypatch, fact):
     import llvmlite
 
+    assert load() is not None
     target = {"sys": sys, "np": np, "llvmlite": llvmlite}.get(fact.partition(".")[0])
     if target is None:
         monkeypatch.setattr(kernelcache, "sources", lambda module: "others")
@@ -172,6 +174,7 @@ def test_code_of_other_versions_is_not_loaded(load, monkeypatch, fact):
 
 
 def test_code_with_unknown_symbols_is_not_loaded(load, monkeypatch):
+    assert load() is not None
     read = machinecode._read
 
     def with_another(path, identity):
