@@ -33,6 +33,7 @@ CASES: tuple[tuple[str, int], ...] = (  # data, K
 )
 STEPS = 10
 ROUNDS = 2
+AGAINST = slice(None)  # the peers of `equal`
 SEEDS = (0, 1)  # of fits that are compared by what they reach
 
 
@@ -170,11 +171,14 @@ def equal(clock) -> None:
 
     from vqcodec import cluster
     from vqcodec.cluster.assign import assign
+    from vqcodec.cluster.seeding import seed_codebook
 
     def lloyd_steps(init, points, k, seed, goal):
         steps = _steps_to(goal, points, k, init, seed)
 
         def fit():
+            if steps == 0:  # the seeding is as good already
+                return seed_codebook(points, k, None, init, np.random.default_rng(seed))
             return cluster.fit_kmeans(
                 points, k, init=init, max_iter=steps, tol=0, seed=seed
             ).centers
@@ -206,7 +210,7 @@ def equal(clock) -> None:
         points = data(name)
         cluster.fit_kmeans(points[:5000], k, init="breathing", max_iter=2)  # compiles
         cluster.MiniBatchKMeans(k, max_iter=1).fit(points[:5000])
-        for peer, make, ways in peers:
+        for peer, make, ways in peers[AGAINST]:
             needed = goal = 0.0
             for seed in SEEDS:
                 theirs, began = make(k, seed), clock()
@@ -234,8 +238,13 @@ def equal(clock) -> None:
 def _steps_to(goal: float, points: np.ndarray, k: int, seeding: str, seed: int) -> int:
     """Return the Lloyd steps from a seeding to a distortion, at most 100; this is not timed."""
     from vqcodec.cluster import fit_kmeans
+    from vqcodec.cluster.assign import assign
+    from vqcodec.cluster.seeding import seed_codebook
 
-    fit = fit_kmeans(points, k, init=seeding, max_iter=1, tol=0, seed=seed)
+    start = seed_codebook(points, k, None, seeding, np.random.default_rng(seed))
+    if assign(points, start)[1].sum() <= goal:
+        return 0
+    fit = fit_kmeans(points, k, init=start, max_iter=1, tol=0)
     for steps in range(1, 100):
         if fit.inertia <= goal:
             return steps
@@ -412,13 +421,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data", help="only the cases of this name")
     parser.add_argument("--k", type=int, help="only the cases of so many codewords")
+    parser.add_argument("--against", choices=["mini-batches", "steps"], help="only this, in equal")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     if options.peak:
         peak(options.peak[0], int(options.peak[1]))
         return
-    global CASES
+    global CASES, AGAINST
+    if options.against:
+        AGAINST = slice(0, 1) if options.against == "mini-batches" else slice(1, 2)
     if options.data:
         CASES = tuple(case for case in CASES if case[0] == options.data)
     if options.k:
