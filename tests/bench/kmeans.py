@@ -200,7 +200,7 @@ def equal(clock) -> None:
         (
             "k-means++, 50 steps",
             lambda k, seed: KMeans(k, n_init=1, max_iter=50, tol=0, random_state=seed),
-            ((lloyd_steps, "breathing"),),
+            ((lloyd_steps, "nested"), (lloyd_steps, "breathing")),
         ),
     )
     print("\n### To equal inertia\n")
