@@ -13,13 +13,13 @@ import io
 import os
 import time
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vqcodec.errors import CodebookError
+from vqcodec.errors import CancelledError, CodebookError
 from vqcodec.files import write_atomically
 
 _INTERVAL = 10.0  # seconds from one checkpoint to the next
@@ -106,3 +106,40 @@ class Checkpoint:
         if self.path is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink()
+
+
+class CheckpointedRun:
+    """How far a training by examples is, and where that is told and kept.
+
+    Parameters
+    ----------
+    total : int
+        Examples that the whole training takes, all passes together.
+    progress : callable, optional
+        Called with a fraction and a message; returning False cancels.
+    checkpoint : Checkpoint
+    arrays : dict of str to ndarray
+        The model, which the training changes in place.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        progress: Callable[[float, str], bool | None] | None,
+        checkpoint: Checkpoint,
+        arrays: dict[str, np.ndarray],
+    ) -> None:
+        self.total, self.progress, self.checkpoint = total, progress, checkpoint
+        self.arrays = arrays
+        self.done = 0
+
+    def tell(self, message: str) -> None:
+        """Count an example."""
+        self.done += 1
+        if self.progress and self.progress(min(1.0, self.done / self.total), message) is False:
+            raise CancelledError("training was cancelled")
+
+    def save(self, more: Mapping[str, np.ndarray]) -> None:
+        """Keep the model, and `more` that belongs to the stage at hand."""
+        model = {"model_" + name: array for name, array in self.arrays.items()}
+        self.checkpoint.save({"done": np.array(self.done), **model, **more})

@@ -18,9 +18,9 @@ import numpy as np
 from vqcodec.audio.bands import frame_size
 from vqcodec.audio.model import bootstrap, make_codebook, tables_of
 from vqcodec.audio.options import quality_knob
-from vqcodec.checkpoint import Checkpoint
+from vqcodec.checkpoint import Checkpoint, CheckpointedRun
 from vqcodec.codebook import Codebook
-from vqcodec.errors import CancelledError, CodebookError
+from vqcodec.errors import CodebookError
 
 Progress = Callable[[float, str], "bool | None"]
 SECONDS = 3.0  # of an excerpt
@@ -97,7 +97,7 @@ def train(
     kept = checkpoint.load()
     if kept:
         arrays = {name: kept["model_" + name] for name in arrays}
-    run = _Run(rounds * excerpts + prior_excerpts, progress, checkpoint, arrays)
+    run = CheckpointedRun(rounds * excerpts + prior_excerpts, progress, checkpoint, arrays)
     run.done = int(kept["done"]) if kept else 0
     take.skip(run.done)
     for number in range(run.done // excerpts, rounds):
@@ -115,36 +115,13 @@ def train(
     return make_codebook(dimension, arrays, numbers, provenance)
 
 
-class _Run:
-    """How far a training is: excerpts done, and where that is told and kept."""
-
-    def __init__(
-        self, total: int, progress: Progress | None, checkpoint: Checkpoint,
-        arrays: dict[str, np.ndarray],
-    ) -> None:  # fmt: skip
-        self.total, self.progress, self.checkpoint = total, progress, checkpoint
-        self.arrays = arrays
-        self.done = 0
-
-    def tell(self, message: str) -> None:
-        """Count an excerpt."""
-        self.done += 1
-        if self.progress and self.progress(min(1.0, self.done / self.total), message) is False:
-            raise CancelledError("training was cancelled")
-
-    def save(self, more: Mapping[str, np.ndarray]) -> None:
-        """Keep the model, and `more` that belongs to the stage at hand."""
-        model = {"model_" + name: array for name, array in self.arrays.items()}
-        self.checkpoint.save({"done": np.array(self.done), **model, **more})
-
-
 def _adapt(
     arrays: dict[str, np.ndarray],
     dimension: int,
     numbers: Mapping[str, int],
     take: _Excerpts,
     excerpts: range,
-    run: _Run,
+    run: CheckpointedRun,
     kept: Mapping[str, np.ndarray],
 ) -> None:
     """Code excerpts one after the other and keep what the probabilities have become."""

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vqcodec.checkpoint import Checkpoint
+from vqcodec.checkpoint import Checkpoint, CheckpointedRun
 from vqcodec.codebook import Codebook
 from vqcodec.container import DEFAULT_LIMITS, Limits
-from vqcodec.errors import CancelledError
 from vqcodec.photo.bootstrap import bootstrap
 from vqcodec.photo.contexts import TYPES
 from vqcodec.photo.crops import Crops
@@ -108,7 +107,7 @@ def train(
     else:
         arrays = dict(Tables.of(start).arrays) if start else bootstrap()
     arrays = {name: np.array(a, np.int64) for name, a in arrays.items()}
-    run = _Run(rounds * crops + prior_crops + filter_crops, progress, checkpoint, arrays)
+    run = CheckpointedRun(rounds * crops + prior_crops + filter_crops, progress, checkpoint, arrays)
     run.done = int(kept["done"]) if kept else 0
     crop.skip(run.done)
     for number in range(run.done // crops, rounds):
@@ -130,32 +129,6 @@ def train(
     if filter_crops:
         _fit_filters(arrays, tables, crop, range(run.done - first, filter_crops), run, kept)
     return _codebook(arrays, provenance)
-
-
-class _Run:
-    """How far a training is: crops done, and where that is told and kept."""
-
-    def __init__(
-        self,
-        total: int,
-        progress: Progress | None,
-        checkpoint: Checkpoint,
-        arrays: dict[str, np.ndarray],
-    ) -> None:
-        self.total, self.progress, self.checkpoint = total, progress, checkpoint
-        self.arrays = arrays
-        self.done = 0
-
-    def tell(self, message: str) -> None:
-        """Count a crop."""
-        self.done += 1
-        if self.progress and self.progress(min(1.0, self.done / self.total), message) is False:
-            raise CancelledError("training was cancelled")
-
-    def save(self, more: dict[str, np.ndarray]) -> None:
-        """Keep the model, and `more` that belongs to the stage at hand."""
-        model = {"model_" + name: array for name, array in self.arrays.items()}
-        self.checkpoint.save({"done": np.array(self.done), **model, **more})
 
 
 def _tables(arrays: dict[str, np.ndarray]) -> Tables:
@@ -186,7 +159,7 @@ def _adapt(
     tables: Tables,
     crop: Crops,
     numbers: range,
-    run: _Run,
+    run: CheckpointedRun,
     kept: dict[str, np.ndarray],
 ) -> None:
     """Code crops in sequence without resetting the probabilities, and keep where they end.
@@ -230,7 +203,7 @@ def _fit_filters(
     tables: Tables,
     crop: Crops,
     numbers: range,
-    run: _Run,
+    run: CheckpointedRun,
     kept: dict[str, np.ndarray],
 ) -> None:
     """Least squares of each filter, leaning a little on all filters of its step."""
