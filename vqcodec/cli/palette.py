@@ -397,7 +397,6 @@ class _Reducer:
 
 def _pack(item: _Item, done: list[Quantized]) -> bytes:
     """Return the bytes of the output file."""
-    from vqcodec.palette.codec import encode_indexed
     from vqcodec.palette.indexed import IndexedImage, write_gif
 
     indices = [index for part in done for index in part.indices]
@@ -407,4 +406,8 @@ def _pack(item: _Item, done: list[Quantized]) -> bytes:
     if len(indices) > 1:
         raise MediaError(f"cannot write {item.job.target}: only GIF holds animations here")
     image = IndexedImage(done[0].palette, indices[0], item.image.metadata)
-    return encode_indexed(image) if item.suffix == ".vqi" else image.to_png()
+    if item.suffix == ".vqi":
+        from vqcodec.palette.codec import encode_indexed
+
+        return encode_indexed(image)
+    return image.to_png()

@@ -24,7 +24,7 @@ from vqcodec.palette import lloyd, reduce
 
 BOXES = 128  # before the merges, at least; or twice the colours wanted
 FIRST_STEPS = 20
-SWAP_STEPS = 2
+SWAP_STEPS = 4
 FAILURES = 12  # fruitless rounds in a row that end the search, or as many as there are colours
 
 
@@ -160,7 +160,7 @@ def _swap(clusters: Clusters, rounds: int) -> None:
     side, gain = np.zeros(n, np.uint8), np.zeros(count)
     pairs = max(1, count // 8)
     failures = 0
-    random = np.random.default_rng(0)
+    random = None  # numpy.random is not imported before it is needed: that takes a while
     best = clusters.iterate(0, 0.0)
     labels = clusters.labels.copy()
     fresh = True
@@ -172,8 +172,12 @@ def _swap(clusters: Clusters, rounds: int) -> None:
                 clusters.spread, side, gain,
             )  # fmt: skip
             close = clusters.near[:, :2].copy()
-        noise = np.exp(0.25 * min(failures, 4) * random.standard_normal((2, count)))
-        moves = _pair_up(loss * noise[0], gain * noise[1], close, pairs)
+        if failures == 0:
+            moves = _pair_up(loss, gain, close, pairs)
+        else:
+            random = random or np.random.default_rng(0)
+            noise = np.exp(0.25 * min(failures, 4) * random.standard_normal((2, count)))
+            moves = _pair_up(loss * noise[0], gain * noise[1], close, pairs)
         if not moves:
             break
         target = np.full(count, -1, np.int32)
