@@ -221,6 +221,13 @@ def load(
     return None
 
 
+def prepare() -> None:
+    """Load LLVM, as the first kernel would do, for a process that can do so beside other work."""
+    with contextlib.suppress(Exception):  # then `load` finds out
+        if usable() and kernelcache.place() is not None:
+            _circumstances(), _engine(), _known_symbols()
+
+
 def _read(path: Path, identity: str) -> tuple[dict[str, Any], bytes]:
     """Return header and code of a file that has passed every check."""
     with path.open("rb") as file:

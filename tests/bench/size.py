@@ -74,8 +74,9 @@ def run(*arguments: str) -> tuple[float, float, float]:
 
 
 def _python(source: str, *arguments: str) -> str:
+    usual = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.run(
-        [sys.executable, "-c", source, *arguments], cwd=_REPOSITORY, check=True,
+        [sys.executable, "-c", source, *arguments], cwd=_REPOSITORY, check=True, env=usual,
         stdout=subprocess.PIPE, text=True,
     ).stdout  # fmt: skip
 

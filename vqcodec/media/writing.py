@@ -38,6 +38,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True, "exact": True},
     "AVIF": {"quality": 90},
     "TIFF": {"compression": "tiff_adobe_deflate"},
+    "PNG": {"compress_level": 3},  # half the time of 6, the default, for 1 % more of a photograph
 }
 _JPEG_SEGMENT = 65533 - 29  # less the name that XMP begins with
 

@@ -11,11 +11,12 @@ confines damage to its tile.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vqcodec import container
+from vqcodec import container, machinecode
 from vqcodec.codebook import Codebook
 from vqcodec.container import DEFAULT_LIMITS, Chunk, Container, Limits
 from vqcodec.errors import (
@@ -171,14 +172,17 @@ def decode(
     opened.refuse_unknown(KNOWN_CHUNKS)
     header = Header.unpack(opened.header, limits)
     entries = tile_chunks(opened, "T", header.grid, damaged)
-    tables = _checked_tables(opened, header, codebook)
+    with ThreadPoolExecutor(1) as aside:  # the codebook is inflated while kernels are loaded
+        reading = aside.submit(_checked_tables, opened, header, codebook)
+        from vqcodec.photo.tiles import decode_tile
+
+        machinecode.prepare()
+        tables = reading.result()
     x, y, width, height = region or (0, 0, header.width, header.height)
     check_region((x, y, width, height), header.width, header.height)
     samples = np.full((height, width, header.channels), _UNKNOWN, np.uint8)
 
     def work(item: tuple[Place, bytes]) -> tuple[Place, np.ndarray]:
-        from vqcodec.photo.tiles import decode_tile
-
         place, data = item
         tall, wide = place.height, place.width
         state = decode_tile(data, header.channels, tall, wide, tables, quantization(header))
