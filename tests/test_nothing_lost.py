@@ -177,6 +177,35 @@ def test_stopped_trainings_go_on(tmp_path, monkeypatch, color):
     assert not path.exists()
 
 
+def test_a_stopped_training_on_sounds_reads_none_of_them_twice(tmp_path, monkeypatch):
+    from vqcodec.frames.train import Gathering
+    from vqcodec.media import Audio
+
+    monkeypatch.setattr(checkpoint, "_INTERVAL", 0)
+    rng = np.random.default_rng(3)
+    sounds = [Audio(rng.uniform(-0.5, 0.5, (2000, 1)).astype("f4"), 8000) for _ in range(5)]
+    wishes = {"kind": "frames", "frame": 4, "codewords": 8}
+    expected = vqcodec.train(sounds, **wishes)
+    path, read, add = tmp_path / "book.vqcb.checkpoint", [], Gathering.add
+
+    def reading(self, samples):
+        if len(read) == 3:
+            raise KeyboardInterrupt
+        read.append(samples.copy())
+        add(self, samples)
+
+    monkeypatch.setattr(Gathering, "add", reading)
+    with pytest.raises(KeyboardInterrupt):
+        vqcodec.train(sounds, checkpoint=path, resume=True, **wishes)
+    assert path.exists()
+    again = []
+    monkeypatch.setattr(Gathering, "add", lambda *known: (again.append(known[1]), add(*known)))
+    book = vqcodec.train(sounds, checkpoint=path, resume=True, **wishes)
+    assert book.identity == expected.identity
+    assert [len(read), len(again)] == [3, 2]
+    assert not path.exists()
+
+
 def test_checkpoints_of_other_trainings_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "_INTERVAL", 0)
     path = tmp_path / "state"

@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,34 +27,37 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 _INDEX_CHUNKS = "TIS"
 
 
-def files() -> dict[str, bytes]:
-    """Return a file of each kind; those that have parts also with several of them."""
+def files() -> dict[str, Callable[[], bytes]]:
+    """Return what makes a file of each kind; those that have parts also with several of them."""
     from vqcodec.palette import codec as palette
     from vqcodec.palette.options import PaletteOptions
 
     image = np.ascontiguousarray(load_image(SAMPLES / "astronaut.png").samples[:256, :256])
-    music, voice = (
-        replace(sound, samples=np.tile(sound.samples, (times, 1)))
-        for sound, times in ((load_audio(SAMPLES / "music.flac"), 2),
-                             (load_audio(SAMPLES / "voice.flac"), 4))
-    )  # fmt: skip
-    indexed = palette.encode(Image(image), PaletteOptions(colors=64))
+
+    def picture(kind: str, **options: Any) -> Callable[[], bytes]:
+        return lambda: vqcodec.encode(image, kind=kind, **options)
+
+    def indexed(tile: int = 1024) -> bytes:
+        data = palette.encode(Image(image), PaletteOptions(colors=64))
+        return palette.encode_indexed(palette.decode_indexed(open_container(data)), tile=tile)
+
+    def sound(kind: str, sample: str, times: int) -> Callable[[], bytes]:
+        once = load_audio(SAMPLES / sample)
+        whole = replace(once, samples=np.tile(once.samples, (times, 1)))
+        return lambda: vqcodec.encode(whole, kind=kind)
+
     return {
-        "photo, one tile": vqcodec.encode(image, kind="photo"),
-        "photo, 16 tiles": vqcodec.encode(image, kind="photo", tile=64),
-        "patch, one tile": vqcodec.encode(image, kind="patch"),
-        "patch, 16 tiles": vqcodec.encode(image, kind="patch", tile=64),
-        "patch, fixed rate, one tile": vqcodec.encode(image, kind="patch", fixed_rate=True),
-        "patch, fixed rate, 16 tiles": vqcodec.encode(
-            image, kind="patch", fixed_rate=True, tile=64
-        ),
+        "photo, one tile": picture("photo"),
+        "photo, 16 tiles": picture("photo", tile=64),
+        "patch, one tile": picture("patch"),
+        "patch, 16 tiles": picture("patch", tile=64),
+        "patch, fixed rate, one tile": picture("patch", fixed_rate=True),
+        "patch, fixed rate, 16 tiles": picture("patch", fixed_rate=True, tile=64),
         "palette, one tile": indexed,
-        "palette, 16 tiles": palette.encode_indexed(
-            palette.decode_indexed(open_container(indexed)), tile=64
-        ),
-        "frames": vqcodec.encode(music, kind="frames"),
-        "audio": vqcodec.encode(music, kind="audio"),
-        "speech": vqcodec.encode(voice, kind="speech"),
+        "palette, 16 tiles": lambda: indexed(64),
+        "frames": sound("frames", "music.flac", 2),
+        "speech": sound("speech", "voice.flac", 4),
+        "audio": sound("audio", "music.flac", 2),
     }
 
 
@@ -99,8 +103,9 @@ def main() -> None:
     everywhere: Callable[[bytes], list[int]] = lambda data: list(range(len(data)))  # noqa: E731
     print("| kind | bytes | damaged where | saved, mean | saved, least | refused |")
     print("|---|---:|---|---:|---:|---:|")
-    found = {name: data for name, data in files().items() if name.startswith(wanted.kinds)}
-    for name, data in found.items():
+    found = {name: make for name, make in files().items() if name.startswith(wanted.kinds)}
+    for name, make in found.items():
+        data = make()
         for where, places in (("index data", index_bytes), ("anywhere", everywhere)):
             mean, least, refused = trial(data, places(data), wanted.damages, 1)
             print(

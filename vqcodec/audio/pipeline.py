@@ -152,7 +152,7 @@ def train(
 
     return train_frames(
         sounds(), wishes, 1.0, provenance=provenance,
-        progress=streaming.part_of(progress, 0.5, 1.0),
+        progress=streaming.part_of(progress, 0.5, 1.0), checkpoint=checkpoint,
     )  # fmt: skip
 
 

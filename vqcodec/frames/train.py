@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
+from vqcodec.checkpoint import Checkpoint
 from vqcodec.codebook import Codebook
 from vqcodec.errors import CodebookError
 from vqcodec.frames.options import Options
@@ -55,6 +57,16 @@ class Gathering:
             self.parts, self.kept = [kept], len(kept)
             self.stride *= 2
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that there is to keep, for `restore`."""
+        kept = np.concatenate(self.parts or [np.zeros((0, self.frame), np.float32)])
+        return {"kept": kept, "counts": np.array([self.stride, self.seen])}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from a `state`."""
+        self.parts, self.kept = [state["kept"]], len(state["kept"])
+        self.stride, self.seen = map(int, state["counts"])
+
     def vectors(self) -> np.ndarray:
         """Return the frames (n, frame) that are loud enough to have a shape."""
         if not self.parts:
@@ -72,6 +84,7 @@ def train(
     provenance: str = "",
     strict: bool = True,
     progress: ProgressCallback | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Codebook:
     """Train a codebook.
 
@@ -89,6 +102,9 @@ def train(
         themselves become the codebook.
     progress : callable, optional
         Called with a fraction and a message; returning False cancels.
+    checkpoint : Checkpoint, optional
+        Keeps the frames drawn, sound by sound, so that no sound is read twice. What
+        follows takes no longer for many sounds than for few, and begins anew.
 
     Raises
     ------
@@ -98,10 +114,16 @@ def train(
         `progress` returned False.
     """
     frame, codewords = options.point(samples_per_second)
-    gathered = Gathering(frame)
-    for sound in sounds:
+    gathered, state = Gathering(frame), checkpoint or Checkpoint(None)
+    earlier = state.load()
+    done = int(earlier.get("done", 0))
+    if done:
+        gathered.restore(earlier)
+    for number, sound in enumerate(islice(sounds, done, None), done + 1):
         for block in sound:
             gathered.add(block)
+        if state.due:
+            state.save({"done": np.array(number), **gathered.state()})
     vectors = gathered.vectors()
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     units = vectors / np.maximum(lengths, 1e-30)
