@@ -161,7 +161,7 @@ def environments(folder: Path) -> list[Setting]:
     pairs = [(match[1], match[2]) for match in wanted if match]
     oldest = [f"{name}=={bound}" + ".*" * (bound.count(".") < 2) for name, bound in pairs]
     settings = []
-    for label, packages in (("oldest", oldest), ("newest", [name for name, _ in pairs])):
+    for label, packages in (("oldest", oldest), ("newest", project["dependencies"])):
         place = folder / label
         python = str(place / "bin" / "python")
         if not Path(python).exists():

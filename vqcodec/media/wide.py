@@ -93,12 +93,11 @@ def _low_bytes(file: BinaryIO, layout: str) -> np.ndarray:
 def _set_layout(image: PIL.Image.Image, layout: str) -> None:
     """Make Pillow unpack the pixels of an opened file in another layout."""
     assert isinstance(image, PIL.ImageFile.ImageFile)
-    make: Any = getattr(PIL.ImageFile, "_Tile", lambda *fields: fields)  # Pillow 11 named them
     tiles = []
     for tile in image.tile:
         arguments: Any = tile[3]
         changed = layout if isinstance(arguments, str) else (layout, *arguments[1:])
-        tiles.append(make(tile[0], tile[1], tile[2], changed))
+        tiles.append(tile._replace(args=changed))
     image.tile = tiles
 
 
