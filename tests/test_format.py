@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import vqcodec
+from tests.fuzz.mutate import Parts
 from tests.reference import patch, rangecoder
-from vqcodec.container import Kind, Limits
+from vqcodec.codebook import KINDS, Codebook
+from vqcodec.container import Chunk, Kind, Limits
+from vqcodec.errors import FormatError
 from vqcodec.metadata import _TYPES
 from vqcodec.patch import ordering
 
+GOLDEN = Path(__file__).parent / "golden"
 TEXT = (Path(__file__).parents[1] / "docs" / "format.md").read_text()
 PICTURE = np.array([[10, 10, 200, 200]] * 2, np.uint8)
 
@@ -73,3 +79,18 @@ def test_kinds_steps_and_metadata_are_those_of_the_code():
     assert tuple(map(int, steps)) == ordering.STEPS
     for letter in _TYPES:
         assert re.search(rf"^\| `{letter}` \|", TEXT, re.MULTILINE), letter
+    kinds = re.search(r"`kind` is one of `([\w, ]+)`", TEXT)[1].split(", ")
+    assert sorted(kinds) == sorted(KINDS)
+
+
+@pytest.mark.parametrize("name", ["patch-gray.vqi", "photo-one-pixel.vqi"])
+def test_a_codebook_is_external_in_header_and_chunks_or_in_neither(name):
+    parts = Parts.of((GOLDEN / name).read_bytes())
+    book = Codebook.load(GOLDEN / "patch.vqcb")
+    named = replace(parts, chunks=(Chunk("R", book.identity), *parts.chunks)).pack()
+    with pytest.raises(FormatError, match="external"):
+        vqcodec.decode(named, codebook=book)
+    flag = 64 if name.startswith("patch") else 16
+    header = bytes([parts.header[0] | flag]) + parts.header[1:]
+    with pytest.raises(FormatError):
+        vqcodec.decode(replace(parts, header=header).pack(), codebook=book)

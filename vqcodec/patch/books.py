@@ -55,12 +55,14 @@ def read_books(
 ) -> list[tuple[PlaneShape, PlaneBook]]:
     """Return shape and codebook of every plane: the external ones, then the embedded ones."""
     books: list[tuple[PlaneShape, PlaneBook]] = []
-    if form.external:
+    identity = wanted_codebook(opened)
+    if form.external and identity is None:
+        raise FormatError("the file says that its codebook is external, but names none")
+    if identity is not None:
+        if not form.external:
+            raise FormatError("the file names an external codebook, but says that it has none")
         from vqcodec.patch.external import plane_books
 
-        identity = wanted_codebook(opened)
-        if identity is None:
-            raise FormatError("the file says that its codebook is external, but names none")
         if codebook is None:
             raise MissingCodebookError(
                 f"the file was coded with the external codebook {identity.hex()}"

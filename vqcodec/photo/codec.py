@@ -210,6 +210,8 @@ def _checked_tables(opened: Container, header: Header, codebook: Codebook | None
     """Return the tables of the codebook that a file was coded with."""
     identity = wanted_codebook(opened)
     if header.shipped is not None:
+        if identity is not None:
+            raise FormatError("the file names an external codebook beside the shipped one")
         if shipped_codebook().identity[:SHIPPED_PREFIX] != header.shipped:
             raise CodebookError("the file was coded with the photo codebook of another version")
         return shipped_tables()
