@@ -265,3 +265,15 @@ def test_what_a_kernel_depends_on():
     assert "vqcodec.cluster.microkernel" in blocks, "it is named for later"
     digests = {kernelcache.sources(f"vqcodec.{name}") for name in ("rangecoder", "color", "errors")}
     assert len(digests) == 3
+
+
+def test_preparing_loads_llvm_and_no_numba_and_never_fails():
+    code = """
+import sys
+from vqcodec import machinecode
+machinecode.prepare("vqcodec.no_such_module")
+machinecode.prepare("vqcodec.photo.stream")
+assert "llvmlite.binding" in sys.modules
+assert "numba" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

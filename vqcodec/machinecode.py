@@ -221,10 +221,11 @@ def load(
     return None
 
 
-def prepare() -> None:
-    """Load LLVM, as the first kernel would do, for a process that can do so beside other work."""
+def prepare(module: str) -> None:
+    """Do what the first kernel of a module would wait for, in a thread that has time for it."""
     with contextlib.suppress(Exception):  # then `load` finds out
         if usable() and kernelcache.place() is not None:
+            kernelcache.sources(module)
             _circumstances(), _engine(), _known_symbols()
 
 

@@ -176,7 +176,7 @@ def decode(
         reading = aside.submit(_checked_tables, opened, header, codebook)
         from vqcodec.photo.tiles import decode_tile
 
-        machinecode.prepare()
+        machinecode.prepare("vqcodec.photo.stream")
         tables = reading.result()
     x, y, width, height = region or (0, 0, header.width, header.height)
     check_region((x, y, width, height), header.width, header.height)
