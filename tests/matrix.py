@@ -2,6 +2,7 @@
 
     python -m tests.matrix                          threads, hash seeds, no compiler
     python -m tests.matrix --venvs /tmp/venvs       and the oldest and newest versions
+    python -m tests.matrix --only oldest --known digests.json    a part; others go on from the file
 
 Each setting runs in a process of its own: it makes the golden files anew and
 compares them with their digests, and codes the samples of this repository and
@@ -141,9 +142,12 @@ def golden() -> dict[str, str]:
     return {name: f"{one['file']} {one['decoded']}" for name, one in make.known().items()}
 
 
-def compare(settings: list[Setting], only: tuple[str, ...] = ("",)) -> list[str]:
-    """Run every setting; return a sentence about each difference."""
-    expected = golden()
+def compare(
+    settings: list[Setting], only: tuple[str, ...] = ("",), known: Path | None = None
+) -> list[str]:
+    """Run every setting; return a sentence about each difference, also from `known` digests."""
+    expected = json.loads(known.read_text()) if known and known.exists() else {}
+    expected |= golden()
     differences = []
     for setting in settings:
         found = run(setting, only)
@@ -151,6 +155,8 @@ def compare(settings: list[Setting], only: tuple[str, ...] = ("",)) -> list[str]
             if expected.setdefault(name, digest) != digest:
                 differences.append(f"{setting.name}: {name} differs")
         print(f"{setting.name}: {len(found)} files", flush=True)
+        if known:
+            known.write_text(json.dumps(expected, indent=1))
     return differences
 
 
@@ -176,6 +182,7 @@ def main() -> int:
     parser.add_argument("--venvs", type=Path, help="a folder for virtual environments")
     parser.add_argument("--only", nargs="+", help="names of settings, or beginnings of them")
     parser.add_argument("--cases", nargs="+", default=("",), help="beginnings of names of files")
+    parser.add_argument("--known", type=Path, help="keep digests here, from one run to the next")
     parser.add_argument("--digests", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.digests:
@@ -184,7 +191,7 @@ def main() -> int:
     settings = SETTINGS + (environments(wanted.venvs) if wanted.venvs else [])
     if wanted.only:
         settings = [s for s in settings if s.name.startswith(tuple(wanted.only))]
-    differences = compare(settings, tuple(wanted.cases))
+    differences = compare(settings, tuple(wanted.cases), wanted.known)
     print("\n".join(differences) or "equal bits everywhere")
     return 1 if differences else 0
 
