@@ -13,17 +13,35 @@ from vqcodec import rangecoder
 from vqcodec.codebook import Codebook
 from vqcodec.errors import CancelledError, CodebookError
 from vqcodec.photo.bootstrap import bootstrap, code_tree, lattice
-from vqcodec.photo.contexts import PAIR_NODES
+from vqcodec.photo.contexts import FIELDS, LUMA, PAIR_NODES
 from vqcodec.photo.job import shipped_codebook
 from vqcodec.photo.mixing import CODER_SIZE
 from vqcodec.photo.model import Tables, tree_paths
 from vqcodec.photo.planes import MIDDLE, to_planes, to_samples
 from vqcodec.photo.predict import MEAN, PLANAR, gather_references, new_borders, predict
+from vqcodec.photo.proposal import scratch as proposal_scratch
+from vqcodec.photo.proposal import weigh_splits
 from vqcodec.photo.quantizer import STEP, STEPS, profile_offsets
 from vqcodec.photo.signs import code_sign, measure_gaps
 from vqcodec.photo.tiles import coding_order
 from vqcodec.photo.transform import forward, inverse
 from vqcodec.photo.transparency import fill_transparent
+
+
+def test_what_varies_is_to_be_divided() -> None:
+    plane = np.full((32, 64), MIDDLE, np.int16)
+    plane[:8, 32:40] += np.random.default_rng(4).integers(-90, 90, (8, 8), dtype=np.int16)
+    cells = np.zeros((8, 16, FIELDS), np.int32)
+    notes, odds = proposal_scratch()
+    weigh_splits(plane, cells, LUMA, 0, 0, 20.0, notes, odds)
+    assert (odds[3:] < 0).sum() == 16 + 4 + 1  # calm: of every size, whole
+    weigh_splits(plane, cells, LUMA, 0, 32, 20.0, notes, odds)
+    assert odds[5, 0] > 1  # one quarter of a quarter is busy: down to it, and no further elsewhere
+    assert odds[4, 0] > 0 > odds[4, 1:4].max()
+    bold, shy = odds[5, 0], odds.copy()
+    weigh_splits(plane, cells, LUMA, 0, 32, 200.0, notes, odds)
+    assert odds[5, 0] < bold  # coarse steps need less
+    assert odds[4, 0] < shy[4, 0]
 
 
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))
@@ -213,6 +231,27 @@ def test_training_is_reproducible_and_its_codebook_works() -> None:
     assert len(data) < unseen.size / 5
     with pytest.raises(CodebookError):
         train([])
+
+
+def test_a_training_starts_from_another_codebook() -> None:
+    from tests.test_photo_codec import picture
+    from vqcodec.media import Image
+    from vqcodec.photo.codec import encode
+    from vqcodec.photo.options import Options
+    from vqcodec.photo.train import train
+
+    pictures = [picture(96, 128, 3, seed) for seed in range(4)]
+    nothing_fitted = {"rounds": 0, "filter_crops": 0}
+    own = train(pictures, start=shipped_codebook(), prior_crops=12, **nothing_fitted)
+    unseen, options = Image(picture(96, 128, 3, 77)), Options(quality=80, tune="psnr")
+    assert len(encode(unseen, options, own)) < len(encode(unseen, options))
+    for name in ("dense8", "codewords", "filters"):  # only the probabilities are others
+        assert np.array_equal(own.arrays[name], shipped_codebook().arrays[name])
+    other = Codebook(
+        "palette", {"transform": "none", "shape": [3]}, {"codewords": np.eye(3, dtype=np.uint8)}
+    )
+    with pytest.raises(CodebookError, match="palette"):
+        train(pictures, start=other)
 
 
 def test_a_stopped_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

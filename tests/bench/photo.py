@@ -1,6 +1,6 @@
 """The photo codec against JPEG, WebP and AVIF.
 
-    python -m tests.bench.photo [--part rgb|gray|visual|speed|ablation] [--images N]
+    python -m tests.bench.photo [--part rgb|gray|visual|speed|own|ablation] [--images N]
                                 [--megapixels N] [--repeats N] [--keep FOLDER] [--picture FILE]
 
 Prints Markdown tables; `--keep` keeps the curve of each image and codec in a folder and
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +30,8 @@ import numpy as np
 import PIL.Image
 
 from tests.bench.corpus import corpus
+from tests.bench.screens import screen
+from vqcodec.codebook import Codebook
 from vqcodec.container import open_container
 from vqcodec.media import Image
 from vqcodec.metrics.similarity import ms_ssim
@@ -58,11 +61,11 @@ def pillow(format: str, **settings: object) -> Coder:
     return run
 
 
-def ours(effort: int = 5, **settings: str) -> Coder:
+def ours(effort: int = 5, codebook: Codebook | None = None, **settings: str) -> Coder:
     def run(pixels: np.ndarray, quality: float) -> tuple[int, np.ndarray]:
         options = Options(quality=quality, effort=effort, **settings)  # type: ignore[arg-type]
-        data = encode(Image(pixels), options)
-        samples = decode(open_container(data)).samples
+        data = encode(Image(pixels), options, codebook)
+        samples = decode(open_container(data), codebook).samples
         return len(data), samples[..., 0] if pixels.ndim == 2 else samples
 
     return run
@@ -299,10 +302,42 @@ def speed(megapixels: float, repeats: int) -> None:
     print(f"\nTwo threads encode in 1/{ratio:.2f} of the wall time of one.")
 
 
+def own(count: int, keep: Path | None) -> None:
+    """Train on drawn screens, as anybody would, and code others of them."""
+    folder = keep or Path(tempfile.mkdtemp())
+    pictures = folder / "screens"
+    pictures.mkdir(parents=True, exist_ok=True)
+    for seed in range(2 * count):
+        PIL.Image.fromarray(screen(seed)).save(pictures / f"{seed:03}.png")
+    target = folder / "own.vqcb"
+    start = time.perf_counter()
+    if not target.exists():
+        command = ["train", "--kind", "photo", "-o", target, pictures]
+        subprocess.run([sys.executable, "-m", "vqcodec", *map(str, command), "-q"], check=True)
+        print(f"\nTrained on {2 * count} screens in {time.perf_counter() - start:.0f} s.")
+    book = Codebook.load(target)
+    unseen = [(f"screen {seed}", screen(seed)) for seed in range(1000, 1000 + count // 2)]
+    scale = (55, 68, 78, 86, 93)
+    for label, codebook in (("shipped codebook", None), ("own codebook", book)):
+        sizes = []
+        for _, pixels in unseen:
+            options = Options(psnr=38, tune="psnr")
+            sizes.append(len(encode(Image(pixels), options, codebook)))
+        print(f"{label}: {np.mean(sizes) / 1000:.1f} kB a screen at 38 dB")
+    print(f"The own codebook takes {len(target.read_bytes()) / 1e6:.2f} MB, kept once, apart.")
+    coders = {
+        "JPEG 4:2:0": (JPEG, JPEG_SCALE),
+        "AVIF s6 tune=psnr 4:4:4": (AVIF_PSNR_444, AVIF_SCALE),
+        "photo, shipped codebook": (ours(tune="psnr"), scale),
+        "photo, own codebook": (ours(codebook=book, tune="psnr"), scale),
+    }
+    compare("Screens", unseen, coders, ["PSNR", "MS-SSIM-Y dB"], None)
+
+
 def ablation(count: int, keep: Path | None) -> None:
     """Print the rate that it costs to leave out each part, with nothing trained anew."""
     from vqcodec.photo.bootstrap import bootstrap
-    from vqcodec.photo.job import shipped_tables
+    from vqcodec.photo.job import PSNR_GREEN, PSNR_ORANGE, shipped_tables
     from vqcodec.photo.model import Tables
     from vqcodec.photo.planes import to_planes, to_samples
     from vqcodec.photo.tiles import Quantization, encode_tile
@@ -320,6 +355,7 @@ def ablation(count: int, keep: Path | None) -> None:
         return {name: plain[name] for name in names}
 
     from_luma = (35, 36, 37, 38)
+    silent = {name: np.zeros_like(full[name]) for name in ("pair_weights", "coded_weights")}
     fresh = {"probabilities": plain["probabilities"], "counts": np.zeros_like(full["counts"])}
     parts: dict[str, tuple[dict[str, np.ndarray], dict[str, bool], float]] = {
         "nothing": ({}, {}, 1.0),
@@ -330,6 +366,7 @@ def ablation(count: int, keep: Path | None) -> None:
             flat("dense4", "dense8", "pair16", "scan16", "scan32"), {}, 1.0,
         ),
         "the price of bits in the search (a tenth of it)": ({}, {}, 0.1),
+        "levels foretold by the neighbours": (silent, {}, 1.0),
         "trained probabilities (fresh ones)": (fresh, {}, 1.0),
         "trained mixing weights (equal ones)": (flat("first_weights", "second_weights"), {}, 1.0),
         "foretelling of signs": ({"signs": np.zeros(0)}, {}, 1.0),
@@ -345,7 +382,7 @@ def ablation(count: int, keep: Path | None) -> None:
             def measure(arrays: dict = arrays, more: dict = more, price: float = dearness) -> Curve:
                 points = []
                 for step in (76, 92, 108, 124, 140):
-                    q = Quantization(step, 6, 6, **{"restored": True, **more})
+                    q = Quantization(step, PSNR_ORANGE, PSNR_GREEN, **{"restored": True, **more})
                     data, state = encode_tile(
                         to_planes(pixels), Tables(arrays), q, 5, dearness=price  # noqa: B023
                     )  # fmt: skip
@@ -419,7 +456,7 @@ def draw(path: Path, curves: dict[str, list[Curve]], metric: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=["rgb", "gray", "visual", "speed", "ablation"])
+    parser.add_argument("--part", choices=["rgb", "gray", "visual", "speed", "own", "ablation"])
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--megapixels", type=float, default=24)
     parser.add_argument("--repeats", type=int, default=3)
@@ -431,6 +468,8 @@ def main() -> None:
             run(arguments.images, arguments.keep)
     if arguments.part in (None, "visual"):
         visual(arguments.images, arguments.keep, arguments.picture)
+    if arguments.part in (None, "own"):
+        own(arguments.images, arguments.keep)
     if arguments.part in (None, "speed"):
         speed(arguments.megapixels, arguments.repeats)
 

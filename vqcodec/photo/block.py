@@ -70,6 +70,9 @@ def search_block(
         if scores[mode] < NEVER and (heir[size] < 0 or scores[mode] < scores[heir[size]]):
             heir[size] = mode
     level = coded_level(coded_weights, size, f)
+    near, nearer = (1.25, 2.0) if effort > 5 else (1.15, 2.0)
+    if effort <= 2:
+        near, nearer = 1.05, 0.5
     cost = NEVER
     leader = 0.0
     for trial in range(candidates):
@@ -81,7 +84,7 @@ def search_block(
             break
         if trial == 0:
             leader = scores[mode]
-        elif scores[mode] > (1.15 if effort <= 5 else 1.25) * leader + 2 * bit_weight:
+        elif scores[mode] > near * leader + nearer * bit_weight:
             break  # hardly ever the best
         scores[mode] = NEVER
         turned = 1 if is_horizontal(mode) else 0

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float, str], "bool | None"]
 SHIPPED = Path(__file__).parent.parent / "models" / "photo.vqcb"
-PSNR_ORANGE = PSNR_GREEN = 6  # step indices above luma's
+PSNR_ORANGE, PSNR_GREEN = 12, 6  # step indices above luma's
 ALPHA_FINER = 48
 
 

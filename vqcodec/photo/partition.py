@@ -17,6 +17,8 @@ from vqcodec.photo.contexts import FEATURES, LUMA, set_cells
 from vqcodec.photo.elements import split_context
 from vqcodec.photo.kernel import kernel
 from vqcodec.photo.predict import MODE_COUNT, MODES, new_borders, store_block
+from vqcodec.photo.proposal import scratch as proposal_scratch
+from vqcodec.photo.proposal import weigh_splits
 from vqcodec.photo.quantizer import STEPS, dequantise, fill_steps
 from vqcodec.photo.ranking import NEVER
 from vqcodec.photo.stream import QUARTER_OCTAVE, UNIT
@@ -53,6 +55,7 @@ def scratch() -> tuple[np.ndarray, ...]:
         np.zeros(40, np.int64),  # histogram
         np.zeros((6, 256), np.int64),  # steps
         np.zeros((6, 256), np.float32),  # inverse steps
+        *proposal_scratch(),
         # The tree: position and child; the best direction, where the level below starts; costs.
         *(np.zeros(6, np.int64) for _ in range(3)),
         np.full(7, -1, np.int64),
@@ -87,6 +90,7 @@ def search_plane(
     restored, coefficients, trial_symbols, trial_values,
     best_prediction, best_symbols, best_values, best,
     bits, scores, listed, f, factors, histogram, steps, inverse_steps,
+    notes, odds,
     ys, xs, child, heir, whole, parts, budget, limit,
 ):  # fmt: skip
     """Decide a plane; fill `plane`, `cells`, `symbols` and `values` (see `stream.code_plane`).
@@ -105,14 +109,13 @@ def search_plane(
     """
     height, width = original.shape
     smallest = 2 if kind == LUMA or effort >= 7 else 3
-    if effort <= 2:
-        smallest += 1
-    candidates = (1, 1, 2, 3, 5, 5, 6, 8, 8)[effort - 1]  # modes coded in full
-    if kind != LUMA and effort == 5:
-        candidates = 3
-    contentment = 0.03 if effort == 1 else 0.0  # cost a sample that needs no smaller blocks
-    # The variance, in squared steps, above which a large block is not tried.
-    busiest = (1e9, 1e9, 1e9, 1e9, 48.0 if effort == 1 else 1e9, 6.0)
+    # Log odds of a division up to which, and from which on, only one of both is tried.
+    calm = (0.3, -0.5, -0.9, -1.3, -NEVER)[min(effort, 5) - 1]
+    busy = (0.6, 0.5, 0.9, 1.3, NEVER)[min(effort, 5) - 1]
+    candidates = (1, 2, 2, 3, 5, 5, 6, 8, 8)[effort - 1]  # modes coded in full
+    if kind != LUMA and effort <= 5:
+        candidates = (1, 1, 2, 3, 3)[effort - 1]
+    busiest = 6.0  # the variance, in squared steps, above which 32 x 32 is not tried
     heir[6] = -1
     index = -1
     total = 0.0
@@ -128,6 +131,8 @@ def search_plane(
                         inverse_steps[s, k] = np.float32(16.0 / steps[s, k])
             step = steps[5, 15]
             delta = step / 16.0
+            if effort < 5:
+                weigh_splits(original, luma_cells, kind, unit_y, unit_x, delta, notes, odds)
             size = np.int64(5)
             ys[5], xs[5], budget[5] = unit_y, unit_x, NEVER
             entering = True
@@ -136,8 +141,12 @@ def search_plane(
                 settle = False  # code the level as one block
                 if entering:
                     y, x, n = ys[size], xs[size], 1 << size
-                    variance = _take(original, y, x, n, originals)
-                    possible = size == smallest or variance <= busiest[size] * delta * delta
+                    place = ((y & 31) >> size) * (32 >> size) + ((x & 31) >> size)
+                    odd = odds[size, place]
+                    possible = size == smallest or odd < busy
+                    if possible:
+                        variance = _take(original, y, x, n, originals)
+                        possible = size < 5 or effort < 5 or variance <= busiest * delta * delta
                     smaller = split_context(cells, y, x, size)
                     cost = NEVER
                     best[size, 1] = 0
@@ -169,7 +178,7 @@ def search_plane(
                         and (
                             cost < _SPLIT_COST
                             or (best[size, 1] == 0 and cost < 0.02 * n * n)
-                            or cost < contentment * n * n
+                            or odd <= calm
                         )
                     ):
                         settle = True

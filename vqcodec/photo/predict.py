@@ -41,6 +41,9 @@ _SMOOTH_BEYOND = np.array([0, 0, 100, 7, 1, 0], np.int64)  # by log2 of the size
 # Rows of the borders: three planes' references, the same smoothed, and a line of scratch.
 SMOOTHED, LINE, BORDER_ROWS, BORDER_LENGTH = 3, 6, 7, 160
 
+# How strongly a smooth prediction is pulled to the border, in 1/64, by scale and distance.
+_PULL = np.array([[32 >> min(31, (2 * x) >> s) for x in range(32)] for s in range(3)], np.int32)
+
 
 def new_borders() -> np.ndarray:
     """Return room for the references of a block."""
@@ -120,13 +123,15 @@ def lean_on_border(size, borders, slot, out, row):
     scale = (size - 1) >> 1
     reach = min(n, 3 << scale)
     for y in range(n):
-        left = borders[slot, corner - 1 - y]
-        down = 32 >> min(31, (2 * y) >> scale)
-        for x in range(n if y < reach else reach):
-            across = 32 >> min(31, (2 * x) >> scale)
-            value = np.int64(out[row, U(y * n + x)])
-            change = across * (left - value) + down * (borders[slot, U(corner + 1 + x)] - value)
-            out[row, U(y * n + x)] = value + ((change + 32) >> 6)
+        left = np.int32(borders[slot, corner - 1 - y])
+        down = _PULL[scale, y]
+        base = U(y * n)
+        for x in range(U(n if y < reach else reach)):
+            value = np.int32(out[row, base + x])
+            across = np.int32(_PULL[scale, x] * np.int32(left - value))
+            above = np.int32(borders[slot, U(corner + 1) + x] - value)
+            change = np.int32(across + np.int32(down * above))
+            out[row, base + x] = value + (np.int32(change + np.int32(32)) >> np.int32(6))
 
 
 @kernel("void(i8,i8,i4[:,::1],i8,i2[:,::1],i8)")
@@ -139,24 +144,23 @@ def predict(mode, size, borders, slot, out, row):
     n = 1 << size
     corner = 2 * n
     if mode == PLANAR:
-        smoothed = n >= 8
-        for i in range(4 * n + 1):
-            borders[LINE, U(i)] = (
-                borders[SMOOTHED + slot, U(i)] if smoothed else borders[slot, U(i)]
-            )
+        source = SMOOTHED + slot if n >= 8 else slot
+        for i in range(U(4 * n + 1)):
+            borders[LINE, i] = borders[source, i]
         right, bottom = (
             np.int32(borders[LINE, corner + 1 + n]),
             np.int32(borders[LINE, corner - 1 - n]),
         )
         for y in range(n):
             left = np.int32(borders[LINE, corner - 1 - y])
-            constant = np.int32((y + 1) * bottom + n)
+            start = np.int32((n - 1) * left + right + (y + 1) * bottom + n)
+            slope = np.int32(right - left)
             weight = np.int32(n - 1 - y)
-            for x in range(n):
-                above = np.int32(borders[LINE, U(corner + 1 + x)])
-                across = np.int32(np.int32(n - 1 - x) * left) + np.int32(np.int32(x + 1) * right)
-                total = np.int32(np.int32(across) + np.int32(np.int32(weight * above) + constant))
-                out[row, U(y * n + x)] = total >> np.int32(size + 1)
+            base = U(y * n)
+            for x in range(U(n)):
+                above = np.int32(borders[LINE, U(corner + 1) + x])
+                total = np.int32(np.int32(weight * above) + np.int32(slope * np.int32(x)))
+                out[row, base + x] = np.int32(total + start) >> np.int32(size + 1)
         lean_on_border(size, borders, slot, out, row)
         return
     if mode == MEAN:
@@ -164,8 +168,8 @@ def predict(mode, size, borders, slot, out, row):
         for i in range(n):
             total += borders[slot, corner + 1 + i] + borders[slot, corner - 1 - i]
         mean = total >> (size + 1)
-        for i in range(n * n):
-            out[row, U(i)] = mean
+        for i in range(U(n * n)):
+            out[row, i] = mean
         lean_on_border(size, borders, slot, out, row)
         return
     smoothed = min(abs(mode - 10), abs(mode - 26)) > _SMOOTH_BEYOND[size]

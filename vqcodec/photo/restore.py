@@ -175,6 +175,19 @@ def _filter_rows(near, limits, places, weights, filters, total):
                 total[row, j] += np.int32(fine + coarse)
 
 
+@kernel("i8(i2[:,::1],i2[:,::1])")
+def squared_error(original, plane):
+    """Squared error over the part of a plane that is seen."""
+    total = np.int64(0)
+    for i in range(original.shape[0]):
+        row = np.int64(0)
+        for j in range(U(original.shape[1])):
+            gap = np.int32(original[U(i), j]) - np.int32(plane[U(i), j])
+            row += np.int32(gap * gap)
+        total += row
+    return total
+
+
 @njit
 def accumulate(original, plane, cells, step_index, squares, products):
     """Add a plane to the normal equations of the filters: (bins, classes, taps[, taps])."""

@@ -19,7 +19,7 @@ from vqcodec.photo.model import LAMBDA, Tables
 from vqcodec.photo.planes import MIDDLE
 from vqcodec.photo.predict import NO_MODE
 from vqcodec.photo.quantizer import STEPS, profile_offsets
-from vqcodec.photo.restore import restore_plane
+from vqcodec.photo.restore import restore_plane, squared_error
 from vqcodec.photo.restore import scratch as restore_scratch
 from vqcodec.photo.stream import UNIT, UNIT_OFFSETS, code_plane, scratch
 
@@ -219,9 +219,11 @@ def encode_tile(
         coder.code_plane(state, number, kind, step, tables.priors(kind))
     if q.restored:
         for number, (kind, step) in enumerate(plane_layout(planes.shape[0], q)):
-            original = planes[number].astype(np.int32)
+            original = np.ascontiguousarray(planes[number])
             filtered = _restored(state, number, kind, step, tables)
-            better = _error(original, filtered) < _error(original, state.planes[number])
+            better = squared_error(original, filtered) < squared_error(
+                original, state.planes[number]
+            )
             if coder.code_flag(better):
                 state.planes[number] = filtered
     return rangecoder.finish(coder.state, coder.buffer), state
@@ -235,12 +237,6 @@ def _restored(state: TileState, number: int, kind: int, step: int, tables: Table
         filtered, *restore_scratch(state.width),
     )  # fmt: skip
     return filtered
-
-
-def _error(original: np.ndarray, plane: np.ndarray) -> int:
-    """Squared error over the part of a plane that is seen."""
-    gap = original - plane[: original.shape[0], : original.shape[1]]
-    return int((gap * gap).sum(dtype=np.int64))
 
 
 def decode_tile(

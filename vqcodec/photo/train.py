@@ -18,6 +18,7 @@ import numpy as np
 from vqcodec.checkpoint import Checkpoint, CheckpointedRun
 from vqcodec.codebook import Codebook
 from vqcodec.container import DEFAULT_LIMITS, Limits
+from vqcodec.errors import CodebookError
 from vqcodec.photo.bootstrap import bootstrap
 from vqcodec.photo.contexts import TYPES
 from vqcodec.photo.crops import Crops
@@ -99,6 +100,8 @@ def train(
     CancelledError
         `progress` said so.
     """
+    if start is not None and start.kind != "photo":
+        raise CodebookError(f"a photo codebook cannot start from one of kind {start.kind}")
     crop = Crops(list(images), seed, limits)
     checkpoint = checkpoint or Checkpoint(None)
     kept = checkpoint.load()
