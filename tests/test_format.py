@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 import vqcodec
 from tests.fuzz.mutate import Parts
 from tests.reference import patch, rangecoder
+from vqcodec.audio.reader import Reader, StreamReader
 from vqcodec.codebook import KINDS, Codebook
-from vqcodec.container import Chunk, Kind, Limits
+from vqcodec.container import Chunk, Kind, Limits, open_container
 from vqcodec.errors import FormatError
 from vqcodec.metadata import _TYPES
 from vqcodec.patch import ordering
@@ -94,3 +96,22 @@ def test_a_codebook_is_external_in_header_and_chunks_or_in_neither(name):
     header = bytes([parts.header[0] | flag]) + parts.header[1:]
     with pytest.raises(FormatError):
         vqcodec.decode(replace(parts, header=header).pack(), codebook=book)
+
+
+@pytest.mark.parametrize("order", ["BSSF", "FSSB", "BSFS", "BBSSF", "RBSSF", "SBSF", "BSS"])
+def test_sounds_have_their_chunks_in_order(order):
+    parts = Parts.of((GOLDEN / "frames-mono.vqa").read_bytes())
+    segments = iter([chunk for chunk in parts.chunks if chunk.type == "S"] * 2)
+    one = {chunk.type: chunk for chunk in parts.chunks} | {"R": Chunk("R", bytes(16))}
+    chunks = tuple(next(segments) if letter == "S" else one[letter] for letter in order)
+    data = replace(parts, chunks=chunks).pack()
+    whole = "".join(chunk.type for chunk in parts.chunks if chunk.type.isupper())
+    for read in (
+        lambda: Reader(open_container(data)),
+        lambda: list(StreamReader(BytesIO(data)).blocks()),
+    ):
+        if order == whole:
+            read()
+        else:
+            with pytest.raises(FormatError):
+                read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -61,6 +62,9 @@ class Reader:
         damaged: list[str] | None = None,
     ) -> None:
         opened.refuse_unknown(KNOWN_CHUNKS)
+        order = "".join(entry.type for entry in opened.entries if entry.type in KNOWN_CHUNKS)
+        if damaged is None and not re.fullmatch("[RB]?S+F", order):
+            raise FormatError("the chunks of the sound are not codebook, segments, length")
         self._file = opened.file
         self.check = opened.check
         self._damaged = damaged
@@ -204,6 +208,8 @@ class StreamReader:
             if chunk.type in "SF" + END:
                 self._next = chunk
                 break
+            if chunk.type in "RB" and {"R", "B"} & found.keys():
+                raise FormatError("the sound has more than one codebook")
             if chunk.type in "RB" or is_metadata(chunk.type):
                 found.setdefault(chunk.type, chunk.payload)
             elif chunk.critical:
