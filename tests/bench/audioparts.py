@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from vqcodec.audio import plan
-from vqcodec.audio.model import bootstrap, make_codebook
+from vqcodec.audio.model import Tables, bootstrap, make_codebook
 from vqcodec.audio.partition import Knobs
+from vqcodec.audio.quantizer import KIND, NEXT, WIDTH
+from vqcodec.audio.segment import Element, sizes_of
 from vqcodec.codebook import Codebook
 
 PARTS = {
@@ -23,7 +25,6 @@ PARTS = {
     "mixing": "adaptive, mixed contexts: a fixed code for each expected magnitude",
     "priors": "trained probabilities: they start at one half in each segment",
     "scalars": "vectors: coefficients one by one",
-    "quadruples": "pairs: vectors of four",
     "search": "rate-distortion search: the nearest codeword",
 }
 _NUMBERS: dict[str, Mapping[str, int]] = {
@@ -42,7 +43,7 @@ def without(part: str, sound: np.ndarray, quality: float, work: Any, item: str) 
     """Return kilobits a second, and the samples decoded."""
     from tests.bench.audio import ours
 
-    dimension = {"scalars": 1, "quadruples": 4}.get(part)
+    dimension = {"scalars": 1}.get(part)
     book: Codebook = work.book(item, dimension=dimension) if dimension else work.book(item)
     if part in _NUMBERS or part == "priors":
         book = _changed(book, _NUMBERS.get(part, {}), part == "priors")
@@ -68,6 +69,23 @@ def _changed(book: Codebook, numbers: Mapping[str, int], unprimed: bool) -> Code
     return make_codebook(d, arrays, {**kept, **numbers})
 
 
+def _bits(tables: Tables, part: Element, levels: np.ndarray, frame: int) -> float:
+    """Return what the table of costs says of the symbols, without signs and escaped numbers."""
+    total, d, start = 0.0, tables.dimension, 0
+    for size in sizes_of(part, frame) // d:
+        for channel, row in enumerate(part.symbols):
+            state = 0
+            for at in start + np.flatnonzero(levels[channel, start : start + size] >= 0):
+                total += float(tables.costs[KIND[state], levels[channel, at], row[at]])
+                if row[at] < tables.symbols.escape:
+                    state = tables.symbols.after[state, row[at]]
+                    continue
+                for value in part.values[channel, at * d : at * d + d]:
+                    state = NEXT[state, (abs(value) + WIDTH // 2) // WIDTH & 1]
+        start += size
+    return total
+
+
 @contextlib.contextmanager
 def _plans(**wishes: Any) -> Iterator[None]:
     """Let the encoder plan its segments otherwise."""
@@ -89,11 +107,10 @@ def _fixed_code(wanted: bool) -> Iterator[list[float]]:
         self.quantise(knob)
         total, tables = 0.0, self.coder.tables
         for part, levels in zip(self.parts, self.expectations, strict=True):
-            coded = levels >= 0
-            total += float(tables.costs[levels[coded], part.symbols[coded]].sum())
+            total += _bits(tables, part, levels, self.coder.bands.frame)
             total += int((part.values != 0).sum())  # signs
             for value in np.abs(part.values[np.repeat(part.symbols, tables.dimension, axis=1)
-                                            == tables.symbols.escape]) >> 6:  # fmt: skip
+                                            == tables.symbols.escape]) // WIDTH:  # fmt: skip
                 total += 1.5 + 1.6 * float(np.log2(1 + value))  # as the search reckons
         skip = tables.numbers["skip"]
         tables.numbers["skip"] = 1 << 14  # type: ignore[index]

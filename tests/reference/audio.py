@@ -34,10 +34,11 @@ SQUARES = np.round(256 * np.stack([np.cos(TURN) ** 2, np.sin(TURN) ** 2], 1)).as
 LOG_SQUARES = np.round(256 * np.log2(np.maximum(SQUARES, 1e-6) / 256)).astype(int)
 ROOT = [round(np.sqrt(i) * 16) for i in range(4096)]
 REFERENCE = round(256 * np.log2(1e4 * 256))
-VECTOR_ROWS = (96, 384, 288, 288, 512, 288)
+VECTOR_ROWS = (384, 768, 576, 1152, 1024, 576)
 ENERGY_ROWS = (192, 60, 90, 96, 27, 90)
 SPLITS, OFFSETS, REPEATS, ANGLES, NUMBERS, ESCAPES, EMPTY = 0, 42, 58, 62, 334, 374, 694
-GREATEST = {1: 15, 2: 6, 4: 4}
+GREATEST = {1: 15, 2: 6}
+NEXT = ((0, 1), (2, 3), (5, 4), (7, 6), (1, 0), (3, 2), (4, 5), (6, 7))
 
 
 def classes(thresholds: list[float], count: int, unit: float) -> list[int]:
@@ -222,7 +223,7 @@ class Reader:
     """Reads the elements of one segment."""
 
     def __init__(self, data: bytes, rate: int, book: Book) -> None:
-        require(book.kind == "audio" and book.config["format"] == 1, "no codebook of audio")
+        require(book.kind == "audio" and book.config["format"] == 2, "no codebook of audio")
         self.coder = Coder(data, book)
         self.numbers: dict[str, int] = book.config  # type: ignore[assignment]
         self.bands = Bands(rate, self.numbers["tilt"], self.numbers["quiet"])
@@ -419,7 +420,7 @@ class Reader:
         coder, d, edges = self.coder, self.d, self.bands.edges[level]
         values = [0] * (self.bands.frame >> level)
         busy: list[int] = []
-        running = last = second_last = 0
+        running = last = second_last = trellis = 0
         lower = 1
         for band, (energy, step) in enumerate(zip(energies, steps, strict=True)):
             low, high = edges[band], edges[band + 1]
@@ -443,8 +444,10 @@ class Reader:
                 weights = self.level_weights[level][int(channel > 0)]
                 total = sum(w * v for w, v in zip(weights, f, strict=True))
                 expected = LEVEL[min(max(total >> 10, 0), 4095)]
-                places = self._places(f, expected, level, channel, band, last, second_last)
-                own = self._vector(places, expected, REST[min(f[1] >> 1, 2047)])
+                kind = 2 * (trellis & 1) + (NEXT[trellis][0] & 1)
+                places = self._places(f, expected, level, channel, band, last, second_last, kind)
+                rest_class = REST[min(f[1] >> 1, 2047)]
+                own, trellis = self._vector(places, expected, rest_class, kind, trellis)
                 values[k : k + d] = own
                 second_last, last, mean = last, 0, 0
                 for i, value in enumerate(own):
@@ -461,7 +464,7 @@ class Reader:
 
     def _places(
         self, f: list[int], expected: int, level: int, channel: int, band: int, last: int,
-        second_last: int,
+        second_last: int, kind: int,
     ) -> list[int]:  # fmt: skip
         def of(table: list[int], value: int) -> int:
             return table[min(value >> 1, 511)]
@@ -476,28 +479,35 @@ class Reader:
             (band * 8 + fourth) * 2 + channel,
             (of(EIGHTH, f[8]) * 6 + of(SIXTH, f[9])) * 6 + of(SIXTH, f[5]),
         )
-        start = sum(ENERGY_ROWS) * 32
-        pairs = zip(self.vector_base, rows, strict=False)
-        return [start + (base + row) * self.nodes for base, row in pairs]
+        start, half = sum(ENERGY_ROWS) * 32, kind >> 1
+        told = [(4, kind), (2, half), (2, half), (4, kind), (2, half), (2, half)]
+        triples = zip(self.vector_base, rows, told, strict=False)
+        return [start + (base + row * n + s) * self.nodes for base, row, (n, s) in triples]
 
-    def _vector(self, places: list[int], expected: int, rest: int) -> list[int]:
+    def _vector(
+        self, places: list[int], expected: int, rest: int, kind: int, trellis: int
+    ) -> tuple[list[int], int]:
+        """Return the values, and the state of the trellis after them."""
         sets = 12 * 32
         node = 1
         while node > 0:
-            first, second = sets + rest * self.nodes, sets + (16 + expected) * self.nodes
+            first = sets + rest * self.nodes
+            second = sets + (16 + 4 * expected + kind) * self.nodes
             bit = self.coder.mixed([p + node for p in places], first + node, second + node)
             node = self.children[node][bit]
         symbol = -1 - node
         own = []
+        start = trellis
         for i in range(self.d):
-            if symbol == 0:
-                size = 0
-            elif symbol == len(self.points):
-                size = min(self.coder.number(ESCAPES + (expected >> 2) * 40), 32767) << 6
+            if symbol == len(self.points):
+                number = min(self.coder.number(ESCAPES + (expected >> 2) * 40), 32767)
+                size = 72 * number - (36 if number and trellis & 1 else 0)
             else:
-                size = self.codewords[symbol][i]
+                number = self.points[symbol][i]
+                size = self.codewords[start][symbol][i] if symbol else 0
+            trellis = NEXT[trellis][number & 1]
             own.append(-size if size and self.coder.with_one(32768) else size)
-        return own
+        return own, trellis
 
 
 def clip(value: int, most: int) -> int:

@@ -25,8 +25,10 @@ _CEILING = 32767
 
 VECTOR, ENERGY, ELEMENTS = range(3)
 ENERGY_NODES = 32
+# What the state of the trellis says of a vector, see `quantizer`; some contexts hear half of it.
+KINDS = 4
 # Contexts of each input, for vectors (times the nodes of the codebook's tree) and energies.
-VECTOR_ROWS = np.array([96, 384, 288, 288, 512, 288], np.int64)
+VECTOR_ROWS = np.array([96 * KINDS, 768, 576, 288 * KINDS, 1024, 576], np.int64)
 ENERGY_ROWS = np.array([192, 60, 90, 96, 27, 90], np.int64)
 _energy_base = np.cumsum(ENERGY_ROWS * ENERGY_NODES) - ENERGY_ROWS * ENERGY_NODES
 ENERGY_STATES = int((ENERGY_ROWS * ENERGY_NODES).sum())
@@ -36,7 +38,7 @@ BASE = np.array([VECTOR_BASE, _energy_base])
 FIRST_SET = np.array([0, 0], np.int64)
 SECOND_SET = np.array([0, 6 * ENERGY_NODES], np.int64)
 ENERGY_SETS = (6 + 6) * ENERGY_NODES
-VECTOR_FIRST, VECTOR_SECOND = 16, LEVEL_COUNT
+VECTOR_FIRST, VECTOR_SECOND = 16, LEVEL_COUNT * KINDS
 
 
 def state_count(nodes: int) -> int:
@@ -115,18 +117,19 @@ def vector_features(f, current, before, older, other, k, d, inverse, rest, runni
     f[4] = running
     near = before[at - 1] + before[at + d]
     exact = old = across = np.int64(0)
+    half = d - 1  # d is 1 or 2: a shift divides by it
     for i in range(at, at + d):
         exact += before[i]
         old += older[i]
         across += other[i]
-    f[5] = min(_CEILING, (((exact << 1) // d + near) * inverse) >> 26)
+    f[5] = min(_CEILING, (((exact << 1 >> half) + near) * inverse) >> 26)
     f[6] = min(
         _CEILING,
         ((before[at - 3] + before[at - 2] + before[at + d + 1] + before[at + d + 2]) * inverse)
         >> 26,
     )
-    f[7] = min(_CEILING, ((old // d) * inverse) >> 24)
-    f[8] = min(_CEILING, ((across // d) * inverse) >> 24)
+    f[7] = min(_CEILING, ((old >> half) * inverse) >> 24)
+    f[8] = min(_CEILING, ((across >> half) * inverse) >> 24)
     f[9] = min(
         _CEILING,
         ((other[at - 2] + other[at - 1] + other[at + d] + other[at + d + 1]) * inverse) >> 26,
@@ -134,36 +137,51 @@ def vector_features(f, current, before, older, other, k, d, inverse, rest, runni
 
 
 @kernel("i8(i8[::1],i8[:,:,::1],i8,i8)")
-def vector_level(f, weights, level, second):
-    """Return the level 0..31 that the weights of a block size expect from the features."""
+def weighted(f, weights, level, second):
+    """Return the weighted sum of the features."""
     total = np.int64(0)
     for i in range(FEATURES):
         total += weights[level, second, i] * f[i]
+    return total
+
+
+@kernel("i8(i8[::1],i8[:,:,::1],i8,i8)")
+def vector_level(f, weights, level, second):
+    """Return the level 0..31 that the weights of a block size expect from the features."""
+    total = weighted(f, weights, level, second)
     return np.int64(LEVEL[min(max(total >> 10, 0), 4095)])
 
 
-@kernel("void(i8[::1],i8[::1],i8,i8,i8,i8,i8,i8,i8)")
-def vector_contexts(at, f, expected, level, channel, band, last, second_last, nodes):
-    """Fill the places of the six contexts of a vector; `last` are sums of magnitudes in steps."""
+@kernel("void(i8[::1],i8[::1],i8,i8,i8,i8,i8,i8,i8,i8)")
+def vector_contexts(at, f, expected, level, channel, band, last, second_last, kind, nodes):
+    """Fill the places of the six contexts of a vector.
+
+    last, second_last : sums of magnitudes in steps of the vectors before
+    kind : what the state of the trellis says of the vector
+    """
     near = np.int64(EIGHTH[min(f[5] >> 1, 511)])
     near6 = np.int64(SIXTH[min(f[5] >> 1, 511)])
     across = np.int64(EIGHTH[min(f[8] >> 1, 511)])
     rest = np.int64(REST[min(f[1] >> 1, 2047)])
     fourth = expected >> 2
+    quantizer = kind >> 1
     base = ENERGY_STATES
-    at[0] = base + (expected * 3 + min(level, 2)) * nodes
+    row = expected * 3 + min(level, 2)
+    at[0] = base + (row * KINDS + kind) * nodes
     side = 0
     if channel > 0:
         side = 1 + min(2, np.int64(FOURTH[min(f[8] >> 1, 511)]))
     row = (rest * 6 + np.int64(SIXTH[min(f[4] >> 1, 511)])) * 4 + side
-    at[1] = base + (VECTOR_BASE[1] + row) * nodes
+    at[1] = base + (VECTOR_BASE[1] + row * 2 + quantizer) * nodes
     row = (near * 6 + np.int64(SIXTH[min(f[6] >> 1, 511)])) * 6
     row += np.int64(SIXTH[min(f[2] >> 1, 511)])
-    at[2] = base + (VECTOR_BASE[2] + row) * nodes
-    at[3] = base + (VECTOR_BASE[3] + (min(last, 8) * 4 + min(second_last, 3)) * 8 + fourth) * nodes
-    at[4] = base + (VECTOR_BASE[4] + (band * 8 + fourth) * 2 + channel) * nodes
+    at[2] = base + (VECTOR_BASE[2] + row * 2 + quantizer) * nodes
+    row = (min(last, 8) * 4 + min(second_last, 3)) * 8 + fourth
+    at[3] = base + (VECTOR_BASE[3] + row * KINDS + kind) * nodes
+    row = (band * 8 + fourth) * 2 + channel
+    at[4] = base + (VECTOR_BASE[4] + row * 2 + quantizer) * nodes
     row = (across * 6 + np.int64(SIXTH[min(f[9] >> 1, 511)])) * 6 + near6
-    at[5] = base + (VECTOR_BASE[5] + row) * nodes
+    at[5] = base + (VECTOR_BASE[5] + row * 2 + quantizer) * nodes
 
 
 assert INPUTS == len(VECTOR_ROWS) == len(ENERGY_ROWS)

@@ -9,6 +9,7 @@ from vqcodec.audio.bands import BANDS, LEVELS, PREDICTORS, energy_features, pred
 from vqcodec.audio.contexts import (
     EMPTY_BELOW,
     FEATURES,
+    KINDS,
     LEVEL_COUNT,
     PAD,
     vector_features,
@@ -16,7 +17,7 @@ from vqcodec.audio.contexts import (
 )
 from vqcodec.audio.masking import INVERSE, STEP, power_of
 from vqcodec.audio.plan import Plan
-from vqcodec.audio.quantizer import ONE, VALUE_BITS, Lattice
+from vqcodec.audio.quantizer import KIND, NEXT, ONE, STATES, VALUE_BITS, WIDTH, Lattice
 from vqcodec.audio.reconstruct import SCALE
 from vqcodec.audio.stream import _AMPLITUDE_LIMIT, resample
 from vqcodec.jit import njit
@@ -51,7 +52,7 @@ def _count_energies(energies, levels, blocks, counts, nearest, weights, f, produ
 @njit(_nrt=False)
 def _count_vectors(
     x, symbols, values, energies, steps, levels, blocks, frame, edges, counts, skip,
-    level_weights, d, rows, f, products, targets, tallies, sums, visits,
+    level_weights, d, after, rows, f, products, targets, tallies, sums, visits,
 ):  # fmt: skip
     """Add up what levels, costs and codewords are fitted to; mirrors `stream.code_channel`."""
     start = 0
@@ -72,6 +73,7 @@ def _count_vectors(
             other = rows[0, new] if channel > 0 else rows[x.shape[0] - 1, one]
             current = rows[channel, new]
             running = np.int64(0)
+            trellis = np.int64(0)
             for band in range(bands):
                 low, high = edges[level, band], edges[level, band + 1]
                 step = steps[block, channel, band]
@@ -93,7 +95,9 @@ def _count_vectors(
                                     d, INVERSE[step], rest // (high - k), running)  # fmt: skip
                     expected = vector_level(f, level_weights, level, second)
                     symbol = np.int64(symbols[channel, (start + k) // d])
-                    tallies[expected, symbol] += 1
+                    tallies[KIND[trellis], expected, symbol] += 1
+                    escaped = symbol == after.shape[1]
+                    following = trellis if escaped else after[trellis, symbol]
                     actual = 0.0
                     mean = np.int64(0)
                     for i in range(d):
@@ -105,10 +109,14 @@ def _count_vectors(
                         current[PAD + k + i] = min(
                             _AMPLITUDE_LIMIT, (magnitude * STEP[step]) >> VALUE_BITS
                         )
-                        if symbol < sums.shape[0]:
-                            sums[symbol, i] += y
-                    if symbol < sums.shape[0]:
-                        visits[symbol] += 1
+                        if escaped:
+                            number = (magnitude + WIDTH // 2) // WIDTH
+                            following = NEXT[following, number & 1]
+                        else:
+                            sums[trellis, symbol, i] += y
+                    if not escaped:
+                        visits[trellis, symbol] += 1
+                    trellis = following
                     rest = max(rest, 0)
                     running += ((min(mean // d, 32767) - running) * 77) >> 8
                     # Deviations in proportion to what is expected count alike.
@@ -134,9 +142,10 @@ class Statistics:
             np.zeros((2, 3, 3, PREDICTORS)),
         )
         self.level = np.zeros((LEVELS, 2, FEATURES, FEATURES)), np.zeros((LEVELS, 2, FEATURES))
-        self.tallies = np.zeros((LEVEL_COUNT, symbols.escape + 1))
-        self.sums = np.zeros((symbols.escape, d))
-        self.visits = np.zeros(symbols.escape)
+        self.tallies = np.zeros((KINDS, LEVEL_COUNT, symbols.escape + 1))
+        self.sums = np.zeros((STATES, symbols.escape, d))
+        self.visits = np.zeros((STATES, symbols.escape))
+        self.after = symbols.after
 
     def count(self, plan: Plan) -> None:
         """Count a quantized plan."""
@@ -151,7 +160,8 @@ class Statistics:
             _count_vectors(
                 x, part.symbols, part.values, part.energies, part.steps, part.levels, part.blocks,
                 bands.frame, bands.edges, bands.counts, tables.numbers["skip"],
-                tables.level_weights, self.d, coder.rows(len(x)), coder.features, *self.level,
+                tables.level_weights, self.d, self.after, coder.rows(len(x)), coder.features,
+                *self.level,
                 self.tallies, self.sums, self.visits,
             )  # fmt: skip
 
@@ -168,17 +178,17 @@ def fit(arrays: dict[str, np.ndarray], statistics: Statistics, symbols: Lattice)
         share = 2e3 / max(joint[0][0, 0] / 4096, 1.0)  # as much as two thousand vectors of all
         weights = _non_negative(squares[at] + share * joint[0], sides[at] + share * joint[1])
         arrays["level_weights"][at] = np.clip(np.round(weights * 4096), 0, 65535)
-    points = symbols.points
-    visits = statistics.visits[:, np.newaxis]
+    nominal = symbols.nominal
+    visits = statistics.visits[..., np.newaxis]
     strength = 20.0
-    centre = (statistics.sums + strength * points) / (visits + strength)
-    centre = np.where(points > 0, np.clip(centre, points - 0.45, points + 0.45), 0)
-    arrays["codewords"] = np.round(centre * ONE).astype(np.int64)
+    centre = (statistics.sums * ONE + strength * nominal) / (visits + strength)
+    centre = np.where(nominal > 0, np.clip(centre, nominal - WIDTH / 3, nominal + WIDTH / 3), 0)
+    arrays["codewords"] = np.round(centre).astype(np.int64)
     total = statistics.tallies
-    smooth = total + 0.5 * np.roll(total, 1, 0) + 0.5 * np.roll(total, -1, 0)
+    smooth = total + 0.5 * np.roll(total, 1, 1) + 0.5 * np.roll(total, -1, 1)
     prior = 2.0 ** (-arrays["costs"] / _BITS)
-    chance = smooth + 30 * prior / prior.sum(1, keepdims=True) + 1e-3
-    chance /= chance.sum(1, keepdims=True)
+    chance = smooth + 30 * prior / prior.sum(2, keepdims=True) + 1e-3
+    chance /= chance.sum(2, keepdims=True)
     arrays["costs"] = np.round(-np.log2(chance) * _BITS).astype(np.int64)
 
 

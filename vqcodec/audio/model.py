@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from vqcodec.audio.bands import LEVELS, PREDICTORS
 from vqcodec.audio.contexts import (
     ENERGY_SETS,
     FEATURES,
+    KINDS,
     LEVEL_COUNT,
     PLAIN_STATES,
     set_count,
@@ -29,7 +31,7 @@ from vqcodec.audio.quantizer import ONE, Lattice, lattice, paths
 from vqcodec.codebook import Codebook
 from vqcodec.errors import CodebookError
 
-FORMAT = 1
+FORMAT = 2
 # The numbers of the configuration with their ranges and first values.
 NUMBERS: dict[str, tuple[int, int, int]] = {
     "gamma": (0, 256, 208),  # exponent of the masking, in 1/256
@@ -38,10 +40,10 @@ NUMBERS: dict[str, tuple[int, int, int]] = {
     "quiet": (-8192, 8192, -1280),  # added to the threshold of hearing, in 1/256 octave
     "skip": (-64, 64, -20),  # bands weaker than this are not coded, in quarter octaves of power
     "fill_empty": (0, 512, 200),  # gain of the noise in 1/256
-    "fill_coded": (0, 512, 120),
-    "fill_most": (0, 4096, 31),  # in 1/256 of the squared step
+    "fill_coded": (0, 512, 90),
+    "fill_most": (0, 4096, 16),  # in 1/256 of the squared step
     "limit": (1, 1023, 255),  # count at which the probabilities stop slowing down
-    "lagrangian": (0, 4096, 105),  # squared steps a bit, in 1/1024: the encoder's
+    "lagrangian": (0, 4096, 95),  # squared steps a bit, in 1/1024: the encoder's
 }
 _BITS = 1 / 256
 _MOST_KNOWN = 8
@@ -55,24 +57,32 @@ class Tables:
     numbers: Mapping[str, int]
     symbols: Lattice
     ways: np.ndarray  # (symbols,) int64
-    codewords: np.ndarray  # (symbols - 1, d) int64
+    codewords: np.ndarray  # (STATES, symbols - 1, d) int64
     states: np.ndarray  # uint32
     plain: np.ndarray  # uint32
     weights: np.ndarray  # (sets, 6) int32
     energy_weights: np.ndarray  # (2, 3, 3, 9) int64
     level_weights: np.ndarray  # (6, 2, 10) int64
-    costs: np.ndarray  # (levels, symbols) float32, in bits
+    costs: np.ndarray  # (kinds, levels, symbols) float32, in bits
+
+    @cached_property
+    def signed_costs(self) -> np.ndarray:
+        """The costs, with a bit for each sign; those of escapes count by themselves."""
+        signs = (self.symbols.points > 0).sum(1).astype(np.float32)
+        costs = self.costs.copy()
+        costs[..., :-1] += signs
+        return costs
 
     @property
     def dimension(self) -> int:
-        return int(self.codewords.shape[1])
+        return int(self.codewords.shape[2])
 
 
 def _shapes(d: int) -> dict[str, tuple[int, ...]]:
     symbols = lattice(d)
     mixed = state_count(symbols.nodes)
     return {
-        "codewords": symbols.points.shape,
+        "codewords": symbols.nominal.shape,
         "probabilities": (mixed,),
         "counts": (mixed,),
         "plain_probabilities": (PLAIN_STATES,),
@@ -80,7 +90,7 @@ def _shapes(d: int) -> dict[str, tuple[int, ...]]:
         "weights": (set_count(symbols.nodes), INPUTS),
         "energy_weights": (2, 3, 3, PREDICTORS),
         "level_weights": (LEVELS, 2, FEATURES),
-        "costs": (LEVEL_COUNT, symbols.escape + 1),
+        "costs": (KINDS, LEVEL_COUNT, symbols.escape + 1),
     }
 
 
@@ -108,8 +118,8 @@ def _read(codebook: Codebook) -> Tables:
     if config.get("format") != FORMAT or config.get("transform") != "mdct":
         raise CodebookError("the audio codebook is of a format that this version does not read")
     shape = config.get("shape")
-    if shape not in ([1], [2], [4]):
-        raise CodebookError("the vectors of an audio codebook have 1, 2 or 4 coefficients")
+    if shape not in ([1], [2]):
+        raise CodebookError("the vectors of an audio codebook have 1 or 2 coefficients")
     d = int(shape[0])
     for name, wanted in _shapes(d).items():
         if codebook.array(name).shape != wanted:
@@ -174,7 +184,7 @@ def bootstrap(d: int = 2) -> dict[str, np.ndarray]:
     symbols = lattice(d)
     shapes = _shapes(d)
     arrays = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
-    arrays["codewords"] = symbols.points * ONE
+    arrays["codewords"] = symbols.nominal.copy()
     arrays["probabilities"][:] = FRESH >> 16
     arrays["plain_probabilities"][:] = FRESH >> 16
     arrays["weights"][:] = WEIGHT_ONE // 3
@@ -192,7 +202,7 @@ def bootstrap(d: int = 2) -> dict[str, np.ndarray]:
     sums = symbols.points.sum(1)
     chance = (1 - ratio)[:, None] ** d * ratio[:, None] ** sums
     chance = np.concatenate([chance, np.maximum(1 - chance.sum(1, keepdims=True), 1e-5)], axis=1)
-    arrays["costs"] = np.round(-np.log2(np.maximum(chance, 1e-7)) / _BITS).astype(np.int64)
+    arrays["costs"][:] = np.round(-np.log2(np.maximum(chance, 1e-7)) / _BITS)
     return arrays
 
 

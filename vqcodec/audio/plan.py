@@ -73,9 +73,11 @@ class Plan:
     def quantise(self, knob: int) -> None:
         """Choose all symbols at a knob."""
         from vqcodec.audio.search import quantise
+        from vqcodec.audio.trellis import Search
 
         self.expectations: list[np.ndarray] = []
 
+        search = Search(self.coder.bands.frame // self.coder.tables.dimension, BANDS)
         c, b, m, t = self.coder, self.coder.bands, self.coder.masks, self.coder.tables
         for part, spectrum in zip(self.parts, self.spectra, strict=True):
             part.values = np.zeros(spectrum.shape, np.int32)
@@ -86,9 +88,9 @@ class Plan:
                 spectrum, b.frame, part.blocks, part.levels, part.offsets, b.edges, b.counts, m.up,
                 m.down, m.floor, m.tilt, m.width, knob, c.law, t.numbers["skip"],
                 part.angles, part.energies, part.steps, t.level_weights,
-                np.float32(t.numbers["lagrangian"] / 1024), t.costs, t.symbols.index,
+                np.float32(t.numbers["lagrangian"] / 1024), t.signed_costs, t.symbols.index,
                 t.symbols.side, t.codewords, c.rows(len(spectrum)), c.small, c.features,
-                part.symbols, part.values, expectations,
+                part.symbols, part.values, expectations, *search.arrays,
             )  # fmt: skip
 
     def code(self, knob: int) -> bytes:

@@ -1,10 +1,5 @@
 # mypy: allow-untyped-defs, no-check-untyped-defs
-"""What only the encoder computes: angles, energies, and the vectors' symbols.
-
-The symbols minimise squared error plus lambda times rate (in squared steps),
-with rates from a table by level that training has filled: the surroundings are
-those that the coder will see, so one pass over the segment decides.
-"""
+"""What only the encoder computes: angles, energies, and the vectors' symbols."""
 
 from __future__ import annotations
 
@@ -13,15 +8,11 @@ import math
 import numpy as np
 
 from vqcodec.audio.bands import ENERGY_LIMIT
-from vqcodec.audio.contexts import EMPTY_BELOW, PAD, vector_features, vector_level
-from vqcodec.audio.masking import INVERSE, STEP, derive_steps, power_of
+from vqcodec.audio.masking import derive_steps
 from vqcodec.audio.mixing import kernel
-from vqcodec.audio.quantizer import ESCAPE_LIMIT, VALUE_BITS
-from vqcodec.audio.reconstruct import SCALE
 from vqcodec.audio.stereo import COSINE, SINE, TURNS, rotate
-from vqcodec.audio.stream import _AMPLITUDE_LIMIT, resample
-
-_FLAG_BITS = np.float32(0.5)  # what announcing vectors costs more than announcing none
+from vqcodec.audio.stream import resample
+from vqcodec.audio.trellis import quantise_channel
 
 
 @kernel("f8(f8,f8,f8,f8,f8)")
@@ -122,141 +113,23 @@ def measure(
         start += frame >> level
 
 
-@kernel("Tuple((i8,f4))(f4[::1],i8,i8,f4,f4,f4[::1],i8[::1],i8,i8[:,::1],i4[::1],i8)")
-def choose_symbol(x, k, d, scale, lagrangian, costs, index, side, codewords, values, start):
-    """Choose the symbol of the vector at `x[k:]`, fill `values[start + k:]`.
-
-    Returns it and what its cost gains over the zero vector without its bits.
-
-    costs : (symbols,) float32, bits of each symbol without signs
-    """
-    escape = codewords.shape[0]
-    energy = np.float32(0)
-    greatest = np.float32(0)
-    for i in range(d):
-        y = abs(x[k + i]) * scale
-        energy += y * y
-        greatest = max(greatest, y)
-    best = energy + lagrangian * costs[0]
-    symbol = 0
-    if greatest > 0.4:
-        for candidate in range(1 << d):
-            place = 0
-            signs = 0
-            legal = True
-            for i in range(d):
-                y = abs(x[k + i]) * scale
-                n = int(min(y, np.float32(4 * side)) + np.float32(0.6)) - ((candidate >> i) & 1)
-                legal = legal and 0 <= n < side
-                place = place * side + n
-                signs += 1 if n > 0 else 0
-            if not legal or place == 0:
-                continue
-            entry = index[place]
-            if entry == escape:
-                continue
-            cost = lagrangian * (costs[entry] + np.float32(signs))
-            for i in range(d):
-                error = abs(x[k + i]) * scale - np.float32(codewords[entry, i]) * np.float32(1 / 64)
-                cost += error * error
-            if cost < best:
-                best = cost
-                symbol = entry
-        if greatest > 2.5 and (symbol == 0 or greatest > np.float32(side) - 2):
-            cost = np.float32(0)
-            bits = np.float32(costs[escape])
-            for i in range(d):
-                y = abs(x[k + i]) * scale
-                n = np.float32(int(min(y + np.float32(0.45), np.float32(ESCAPE_LIMIT - 1))))
-                cost += (y - n) * (y - n)
-                bits += np.float32(1.5) + np.float32(1.6) * np.float32(math.log2(1 + n))
-            if cost + lagrangian * bits < best:
-                best = cost + lagrangian * bits
-                symbol = escape
-    for i in range(d):
-        y = abs(x[k + i]) * scale
-        if symbol == 0:
-            value = np.int64(0)
-        elif symbol == escape:
-            value = np.int64(min(y + np.float32(0.45), np.float32(ESCAPE_LIMIT - 1))) << VALUE_BITS
-        else:
-            value = codewords[symbol, i]
-        values[start + k + i] = -value if x[k + i] < 0 else value
-    return symbol, energy - best
-
-
-@kernel(
-    "void(f4[::1],i8[::1],i8,i8,i8,i8[:,::1],i8[::1],i8[::1],i8,i8[:,:,::1],f4,f4[:,::1],"
-    "i8[::1],i8,i8[:,::1],i8[::1],i8[::1],i8[::1],i8[::1],i2[::1],i4[::1],i8,i1[::1])"
-)
-def quantise_channel(
-    x, f, second, level, bands, edges, energies, steps, skip, level_weights, lagrangian, costs,
-    index, side, codewords, current, before, older, other, symbols, values, start, expectations,
-):  # fmt: skip
-    """Choose the symbols of one channel of a block; mirrors `stream.code_channel`."""
-    d = codewords.shape[1]
-    running = np.int64(0)
-    for band in range(bands):
-        low, high = edges[level, band], edges[level, band + 1]
-        step = steps[band]
-        ratio = 4 * energies[band] - step
-        if energies[band] == 0 or ratio < skip:
-            for k in range(low, high):
-                current[PAD + k] = 0
-                values[start + k] = 0
-            for k in range(low, high, d):
-                symbols[(start + k) // d] = 0
-                expectations[(start + k) // d] = -1
-            running >>= 2
-            continue
-        inverse = INVERSE[step]
-        scale = np.float32(1 / 64) / SCALE[step]
-        rest = power_of(ratio) * (high - low)
-        gains = np.float32(0)
-        outside = running
-        for k in range(low, high, d):
-            vector_features(f, current, before, older, other, k, d, inverse, rest // (high - k),
-                            running)  # fmt: skip
-            expected = vector_level(f, level_weights, level, second)
-            symbol, gain = choose_symbol(x, k, d, scale, lagrangian, costs[expected], index, side,
-                                   codewords, values, start)  # fmt: skip
-            gains += gain
-            symbols[(start + k) // d] = symbol
-            expectations[(start + k) // d] = expected
-            mean = np.int64(0)
-            for i in range(d):
-                magnitude = abs(np.int64(values[start + k + i]))
-                mean += magnitude
-                rest -= (magnitude * magnitude) >> 4
-                current[PAD + k + i] = min(_AMPLITUDE_LIMIT, (magnitude * STEP[step]) >> VALUE_BITS)
-            rest = max(rest, 0)
-            running += ((min(mean // d, 32767) - running) * 77) >> 8
-        if ratio < EMPTY_BELOW and gains < lagrangian * _FLAG_BITS:
-            # Not worth its bits: an empty band is announced by one flag.
-            for k in range(low, high):
-                current[PAD + k] = 0
-                values[start + k] = 0
-            for k in range(low, high, d):
-                symbols[(start + k) // d] = 0
-                expectations[(start + k) // d] = -1
-            running = outside >> 2
-    for k in range(edges[level, bands], edges[level, bands] + PAD):
-        current[PAD + k] = 0
-
-
 @kernel(
     "void(f4[:,::1],i8,i8,i8[::1],i8[::1],i8[:,::1],i8[::1],i8[:,::1],i8[:,::1],i8[:,::1],"
-    "i8[:,::1],i8[:,::1],i8,i8[::1],i8,i8[:,::1],i8[:,:,::1],i8[:,:,::1],i8[:,:,::1],f4,f4[:,::1],"
-    "i8[::1],i8,i8[:,::1],i8[:,:,::1],i8[:,:,::1],i8[::1],i2[:,::1],i4[:,::1],i1[:,::1])"
+    "i8[:,::1],i8[:,::1],i8,i8[::1],i8,i8[:,::1],i8[:,:,::1],i8[:,:,::1],i8[:,:,::1],f4,f4[:,:,::1],"
+    "i8[::1],i8,i8[:,:,::1],i8[:,:,::1],i8[:,:,::1],i8[::1],i2[:,::1],i4[:,::1],i1[:,::1],"
+    "i8[:,::1],i8[:,::1],f4[:,:,::1],i8[:,::1],f4[:,::1],i8[:,:,::1],f8[:,::1])"
 )
 def quantise(
     x, frame, blocks, levels, offsets, edges, counts, up, down, floor, tilt, width, knob, law,
     skip, angles, energies, steps, level_weights, lagrangian, costs, index, side, codewords,
-    rows, small, f, symbols, values, expectations,
+    rows, small, f, symbols, values, expectations, trail, emptied, carried, desk, sizes,
+    numbers, cost,
 ):  # fmt: skip
     """Choose all symbols of an element; the arrays are those of `stream.code_element`.
 
+    costs : (KINDS, levels, symbols) float32, bits of each symbol with its signs
     expectations : (channels, n / d) int8, level of each vector, -1 where none is coded
+    The last seven are the arrays of a `trellis.Search`.
     """
     start = 0
     level_before = 0
@@ -281,7 +154,8 @@ def quantise(
                 energies[block, channel], steps[block, channel], skip, level_weights, lagrangian,
                 costs, index, side, codewords, rows[channel, new], rows[channel, one],
                 rows[channel, two], other, symbols[channel], values[channel], start,
-                expectations[channel],
+                expectations[channel], trail, emptied, carried, desk, sizes, numbers,
+                cost,
             )  # fmt: skip
         turn = (turn + 1) % 3
         start += size

@@ -158,7 +158,8 @@ class Coder:
                 m.up, m.down, m.floor, m.tilt, m.width, knob, self.law,
                 t.numbers["skip"], states, plain, weights, self.limit, t.energy_weights,
                 t.level_weights,
-                t.symbols.left, t.symbols.right, t.ways, t.codewords, t.symbols.nodes,
+                t.symbols.left, t.symbols.right, t.ways, t.codewords, t.symbols.after,
+                t.symbols.nodes,
                 part.levels, part.offsets, part.angles, part.energies, part.steps, part.symbols,
                 part.values, self.rows(len(part.values)), self.small, self.at, self.features,
             )

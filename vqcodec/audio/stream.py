@@ -16,6 +16,7 @@ from vqcodec.audio.contexts import (
     EMPTY,
     EMPTY_BELOW,
     ENERGY_SETS,
+    KINDS,
     OFFSET_LIMIT,
     OFFSETS,
     PAD,
@@ -28,7 +29,7 @@ from vqcodec.audio.contexts import (
 )
 from vqcodec.audio.masking import INVERSE, STEP, derive_steps, power_of
 from vqcodec.audio.mixing import code_plain, code_with, kernel
-from vqcodec.audio.quantizer import VALUE_BITS, code_vector
+from vqcodec.audio.quantizer import KIND, VALUE_BITS, code_vector
 from vqcodec.audio.stereo import code_angles
 
 MARK = 0x5A3
@@ -82,16 +83,17 @@ def resample(row, size, size_before):
 
 @kernel(
     "void(u8[::1],u1[::1],b1,u4[::1],u4[::1],i4[:,::1],i8,i8[::1],i8[::1],i8,i8,i8,i8[:,::1],"
-    "i8[::1],i8[::1],i8,i8[:,:,::1],i8[::1],i8[::1],i8[::1],i8[:,::1],i8,i8[::1],i8[::1],"
-    "i8[::1],i8[::1],i2[::1],i4[::1],i8,i8[::1],i8[::1],i8[::1])"
+    "i8[::1],i8[::1],i8,i8[:,:,::1],i8[::1],i8[::1],i8[::1],i8[:,:,::1],i8[:,::1],i8,i8[::1],"
+    "i8[::1],i8[::1],i8[::1],i2[::1],i4[::1],i8,i8[::1],i8[::1],i8[::1])"
 )
 def code_channel(
     state, buffer, encoding, states, plain, weights, limit, at, f, channel, level, bands, edges,
-    energies, steps, skip, level_weights, left, right, ways, codewords, nodes,
+    energies, steps, skip, level_weights, left, right, ways, codewords, after, nodes,
     current, before, older, other, symbols, values, start, nearest, occupied, occupied_before,
 ):  # fmt: skip
     """Encode or decode the vectors of one channel of a block."""
-    d = codewords.shape[1]
+    d = codewords.shape[2]
+    trellis = np.int64(0)
     second = 1 if channel > 0 else 0
     running = np.int64(0)
     last = second_last = np.int64(0)
@@ -125,13 +127,15 @@ def code_channel(
             vector_features(f, current, before, older, other, k, d, inverse, rest // (high - k),
                             running)  # fmt: skip
             expected = vector_level(f, level_weights, level, second)
-            vector_contexts(at, f, expected, level, channel, band, last, second_last, nodes)
+            kind = KIND[trellis]
+            vector_contexts(at, f, expected, level, channel, band, last, second_last, kind, nodes)
             set1 = ENERGY_SETS + np.int64(REST[min(f[1] >> 1, 2047)]) * nodes
-            set2 = ENERGY_SETS + (VECTOR_FIRST + expected) * nodes
+            set2 = ENERGY_SETS + (VECTOR_FIRST + expected * KINDS + kind) * nodes
             symbol = np.int64(symbols[(start + k) // d])
-            symbol = code_vector(state, buffer, encoding, states, plain, weights, limit, at, set1,
-                                 set2, left, right, ways[symbol], codewords, expected, symbol,
-                                 values, start + k)  # fmt: skip
+            symbol, trellis = code_vector(
+                state, buffer, encoding, states, plain, weights, limit, at, set1, set2, left,
+                right, ways[symbol], codewords, after, expected, symbol, values, start + k, trellis,
+            )  # fmt: skip
             symbols[(start + k) // d] = symbol
             second_last = last
             last = np.int64(0)
@@ -143,7 +147,7 @@ def code_channel(
                 rest -= (magnitude * magnitude) >> 4
                 current[PAD + k + i] = min(_AMPLITUDE_LIMIT, (magnitude * STEP[step]) >> VALUE_BITS)
             rest = max(rest, 0)
-            running += ((min(mean // d, 32767) - running) * 77) >> 8
+            running += ((min(mean >> (d - 1), 32767) - running) * 77) >> 8
     for k in range(edges[level, bands], edges[level, bands] + PAD):
         current[PAD + k] = 0
 
@@ -151,13 +155,14 @@ def code_channel(
 @kernel(
     "i8(u8[::1],u1[::1],b1,i8,i8,i8[:,::1],i8[::1],i8[:,:,::1],i8[:,::1],i8[:,::1],i8[:,::1],"
     "i8[:,::1],i8[:,::1],i8,i8[::1],i8,u4[::1],u4[::1],i4[:,::1],i8,i8[:,:,:,::1],i8[:,:,::1],"
-    "i8[::1],i8[::1],i8[::1],i8[:,::1],i8,i8[::1],i8[::1],i8[:,::1],i8[:,:,::1],i8[:,:,::1],"
+    "i8[::1],i8[::1],i8[::1],i8[:,:,::1],i8[:,::1],i8,i8[::1],i8[::1],i8[:,::1],i8[:,:,::1],"
+    "i8[:,:,::1],"
     "i2[:,::1],i4[:,::1],i8[:,:,::1],i8[:,:,::1],i8[::1],i8[::1])"
 )
 def code_element(
     state, buffer, encoding, frames, frame, edges, counts, nearest, up, down, floor, tilt, width,
     knob, law, skip, states, plain, weights, limit, energy_weights, level_weights, left, right,
-    ways, codewords, nodes, levels, offsets, angles, energies, steps, symbols, values,
+    ways, codewords, after, nodes, levels, offsets, angles, energies, steps, symbols, values,
     rows, small, at, f,
 ):  # fmt: skip
     """Encode or decode one element of a segment.
@@ -226,7 +231,7 @@ def code_element(
                 code_channel(
                     state, buffer, encoding, states, plain, weights, limit, at, f, channel, level,
                     bands, edges, energies[block, channel], steps[block, channel], skip,
-                    level_weights, left, right, ways, codewords, nodes, rows[channel, new],
+                    level_weights, left, right, ways, codewords, after, nodes, rows[channel, new],
                     rows[channel, one],
                     rows[channel, two], other, symbols[channel], values[channel], start,
                     nearest[level, level_before], small[5, channel], small[6, channel],

@@ -58,7 +58,7 @@ def train(
     prior_excerpts : int
         Excerpts coded to adapt the probabilities.
     dimension : int
-        Coefficients of a vector: 1, 2 or 4.
+        Coefficients of a vector: 1 or 2.
     numbers : mapping, optional
         Replacements for the numbers of `vqcodec.audio.model.NUMBERS`.
     progress : callable, optional
