@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class Command:
     again: tuple[str, ...] = ()
 
     def start(self, folder: Path) -> subprocess.Popen[bytes]:
-        program = ["-c", _EAGER] if self.name == "train" else ["-m", "vqcodec"]
+        program = ["-c", _EAGER] if self.arguments[0] == "train" else ["-m", "vqcodec"]
         environment = {**os.environ, "PYTHONPATH": str(_REPOSITORY)}
         return subprocess.Popen(
             [sys.executable, *program, *self.arguments], cwd=folder, env=environment,
@@ -57,12 +58,14 @@ class Command:
 
 
 _TRAIN = ["train", "pictures", "--codewords", "16", "--block", "4", "-o", "book.vqcb"]
+_FRAMES = ["train", "sounds", "--kind", "frames", "--codewords", "16", "-o", "frames.vqcb"]
 COMMANDS = [
     Command("encode", ["encode", "a.png", "-o", "a.vqi", "--fixed-rate", "--force", "-q"], "a.vqi"),
     Command("photo", ["encode", "a.png", "-o", "p.vqi", "--force", "-q"], "p.vqi"),
     Command("decode", ["decode", "golden.vqi", "-o", "b.png", "--force", "-q"], "b.png"),
     Command("palette", ["palette", "a.png", "-k", "8", "-o", "c.png", "--force", "-q"], "c.png"),
     Command("train", [*_TRAIN, "--force", "-q"], "book.vqcb", ("--resume",)),
+    Command("frames", [*_FRAMES, "--force", "-q"], "frames.vqcb", ("--resume",)),
 ]
 NAMES = tuple(command.name for command in COMMANDS)
 _PATIENCE = 8.0
@@ -82,6 +85,12 @@ def prepare(folder: Path) -> None:
     (folder / "pictures").mkdir()
     for number in range(6):
         picture(number).save(folder / "pictures" / f"{number}.png")
+    (folder / "sounds").mkdir()
+    for number in range(6):
+        samples = np.random.default_rng(number).normal(0, 3000, 20_000).astype("<i2")
+        with wave.open(str(folder / "sounds" / f"{number}.wav"), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes(samples.tobytes())
     golden = _REPOSITORY / "tests" / "golden" / "patch-fixed-rgb.vqi"
     (folder / "golden.vqi").write_bytes(golden.read_bytes())
 
@@ -151,5 +160,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--commands", nargs="+", choices=NAMES, default=NAMES)
     wanted = parser.parse_args()
-    print(rounds(wanted.count, wanted.seed))
+    print(rounds(wanted.count, wanted.seed, wanted.commands))
