@@ -43,7 +43,7 @@ NUMBERS: dict[str, tuple[int, int, int]] = {
     "fill_coded": (0, 512, 90),
     "fill_most": (0, 4096, 16),  # in 1/256 of the squared step
     "limit": (1, 1023, 255),  # count at which the probabilities stop slowing down
-    "lagrangian": (0, 4096, 95),  # squared steps a bit, in 1/1024: the encoder's
+    "lagrangian": (0, 4096, 95),  # squared steps a bit at the knob 0, in 1/1024: the encoder's
 }
 _BITS = 1 / 256
 _MOST_KNOWN = 8

@@ -14,6 +14,17 @@ from vqcodec.audio.segment import Coder, Element, elements
 _SILENCED = 6144
 
 
+# A bit is worth more squared steps where steps are large, as most values are zero there.
+_LAGRANGIAN_OCTAVE = 3000  # of the knob
+_LAGRANGIAN_REACH = 1200
+
+
+def _lagrangian(number: int, knob: int) -> float:
+    """Return how many squared steps a bit is worth; `number` is that at the knob 0, in 1/1024."""
+    reach = min(_LAGRANGIAN_REACH, max(-_LAGRANGIAN_REACH, knob))
+    return float(number / 1024 * 2 ** (reach / _LAGRANGIAN_OCTAVE))
+
+
 class Plan:
     """The blocks, angles and energies of a segment, from which it is coded at any knob.
 
@@ -88,7 +99,8 @@ class Plan:
                 spectrum, b.frame, part.blocks, part.levels, part.offsets, b.edges, b.counts, m.up,
                 m.down, m.floor, m.tilt, m.width, knob, c.law, t.numbers["skip"],
                 part.angles, part.energies, part.steps, t.level_weights,
-                np.float32(t.numbers["lagrangian"] / 1024), t.signed_costs, t.symbols.index,
+                np.float32(_lagrangian(t.numbers["lagrangian"], knob)), t.signed_costs,
+                t.symbols.index,
                 t.symbols.side, t.codewords, c.rows(len(spectrum)), c.small, c.features,
                 part.symbols, part.values, expectations, *search.arrays,
             )  # fmt: skip
