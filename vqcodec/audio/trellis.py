@@ -24,7 +24,9 @@ _FLAG_BITS = np.float32(0.5)  # what announcing vectors costs more than announci
 _HOPELESS = 1e30
 _BEHIND = 0.7  # squared steps: survivors that cost so much more are given up
 # Magnitudes in steps: below the first only zero is tried, above the second it is not.
-_ZERO_ONLY, _ZERO_BELOW = np.float32(0.45), np.float32(2.0)
+_ZERO_ONLY, _ZERO_BELOW = np.float32(0.45), np.float32(1.3)
+# Parts of a width: nearer to the lower number only that is tried, nearer to the upper only this.
+_LOWER_ONLY, _UPPER_ONLY = np.float32(0.28), np.float32(0.8)
 _HALF = np.float32(0.5)
 _UNIT = np.float32(1 / (1 << VALUE_BITS))
 _PER_STEP = np.float32((1 << VALUE_BITS) / WIDTH)
@@ -54,16 +56,22 @@ class Search:
 @kernel("void(f4,i8,i8[::1])")
 def candidates(y, quantizer, numbers):
     """Fill the numbers worth a try for a magnitude in steps, behind how many they are."""
-    low = min(np.int64(y * _PER_STEP + _HALF * np.float32(quantizer)), np.int64(ESCAPE_LIMIT - 2))
-    numbers[0] = 2
+    place = y * _PER_STEP + _HALF * np.float32(quantizer)
+    low = min(np.int64(place), np.int64(ESCAPE_LIMIT - 2))
+    part = place - np.float32(low)
+    numbers[0] = 1
     numbers[1] = low
-    numbers[2] = low + 1
     if y < _ZERO_ONLY:
-        numbers[0] = 1
         numbers[1] = 0
-    elif low > 0 and y < _ZERO_BELOW:
-        numbers[0] = 3
-        numbers[3] = 0
+        return
+    if part > _UPPER_ONLY:
+        numbers[1] = low + 1
+    elif part > _LOWER_ONLY:
+        numbers[0] = 2
+        numbers[2] = low + 1
+    if y < _ZERO_BELOW and numbers[1] > 0:
+        numbers[0] += 1
+        numbers[numbers[0]] = 0
 
 
 @kernel("void(f8,f4,f4[:,:,::1],f8[::1],f8[::1],i8[:,::1],f4[:,::1],i8)")
