@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +42,8 @@ def call(*arguments: str, status: int = 0, **options: object) -> subprocess.Comp
     return result
 
 
-def loaded_after(*arguments: str) -> set[str]:
-    """Run the command line in a fresh process; return the heavy modules it loaded."""
+def loaded_after(*arguments: str, among: Sequence[str] = HEAVY) -> set[str]:
+    """Run the command line in a fresh process; return which of these modules it loaded."""
     code = f"""
 import json, sys
 from vqcodec.cli import app
@@ -50,7 +51,7 @@ try:
     app({list(arguments)!r})
 except SystemExit:
     pass
-sys.stderr.write(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+sys.stderr.write(json.dumps([name for name in {list(among)!r} if name in sys.modules]))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     return set(json.loads(result.stderr.decode().splitlines()[-1]))
@@ -71,6 +72,13 @@ def test_info_and_fixed_rate_decoding_load_no_compiler() -> None:
     assert not {"numba", "scipy"} & loaded_after("info", "a.vqi")
     assert not {"numba", "scipy"} & loaded_after("decode", "a.vqi", "-o", "b.png", "--quiet")
     assert load_image("b.png").width == 56
+
+
+def test_decoding_compiles_nothing_of_the_search() -> None:
+    call("encode", "a.png")
+    kernels = [f"vqcodec.photo.{name}" for name in ("stream", "partition", "block", "ranking")]
+    decode = "decode", "a.vqi", "-o", "b.png", "--quiet"
+    assert loaded_after(*decode, among=kernels) == {"vqcodec.photo.stream"}
 
 
 def test_the_pipe_of_the_manual() -> None:

@@ -65,6 +65,40 @@ for call in (lambda: trial.divide(1, 0), lambda: trial.refuse(9), lambda: trial.
         print(type(error).__name__, error)
 """
 
+# Kernels of which one is a part of the others, and one of these optimized before it is.
+NESTED = """
+import numpy as np
+from vqcodec.jit import njit
+
+@njit(_nrt=False, hot=True)
+def dot(a, b):
+    total = 0
+    for i in range(a.shape[0]):
+        total += a[i] * b[i]
+    return total
+
+@njit(_nrt=False, signature="i8(i8[::1])")
+def inner(a):
+    return dot(a, a)
+
+@njit
+def outer(a):
+    return inner(a) + np.int64(1)
+"""
+CALL_OUTER = """
+import sys
+import numpy as np
+from vqcodec import trial
+print(trial.outer(np.array([1, 0, 3])), "numba" in sys.modules)
+"""
+CALL_INNER = """
+import sys
+import numpy as np
+from vqcodec import trial
+half = np.full(3, 0.5)
+print(trial.inner(np.array([1, 0, 3])), trial.dot(half, half), "numba" in sys.modules)
+"""
+
 
 def run(kernels, program=PROGRAM, package=None, **variables):
     """Run a program with that folder of kernels; return the words that it printed."""
@@ -219,6 +253,27 @@ def test_changed_sources_and_all_that_kernels_return_and_raise(tmp_path):
     with (package / "vqcodec" / "errors.py").open("a") as file:
         file.write("# imported by the kernel's module\n")
     assert run(kernels, package=package) == WITH_NUMBA
+
+
+def test_a_kernel_inside_another_is_no_machine_code_of_its_own(tmp_path):
+    """It is kept as a part; called from Python, in whatever process, it is compiled for that."""
+    package, kernels = tmp_path / "changed", tmp_path / "kernels"
+    shutil.copytree(
+        Path(jit.__file__).parent,
+        package / "vqcodec",
+        ignore=shutil.ignore_patterns("models", "__pycache__"),
+    )
+    (package / "vqcodec" / "trial.py").write_text(NESTED)
+    assert run(kernels, CALL_OUTER, package).split() == ["11", "True"]
+    assert [path.name.split(".")[2].split("-")[0] for path in (kernels / "code").iterdir()] == [
+        "outer"
+    ]
+    parts = {path.name for path in kernels.rglob("*.nbc") if ".part." in path.name}
+    assert len(parts) == 2
+    assert run(kernels, CALL_OUTER, package).split() == ["11", "False"]
+    assert run(kernels, CALL_INNER, package).split() == ["10", "0.75", "True"]
+    assert run(kernels, CALL_INNER, package).split() == ["10", "0.75", "False"]
+    assert {path.name for path in kernels.rglob("*.nbc") if ".part." in path.name} >= parts
 
 
 def test_kinds_tell_arguments_apart_as_numba_does():

@@ -14,7 +14,6 @@ another target) numba does everything.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import os
@@ -25,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from vqcodec import kernelcache, machinecode
+from vqcodec import machinecode
 
 __all__ = ["Late", "interpreted", "njit", "threads"]
 
@@ -48,26 +47,21 @@ class Late:
 
     @property
     def _numba_type_(self) -> Any:  # numba's protocol for the type of a value
-        from numba.core.registry import cpu_target
-
-        made = self.made
-        cpu_target.typing_context.refresh()  # numba learns of it in the midst of compiling
-        cpu_target.target_context.refresh()
-        return cpu_target.typing_context.resolve_value_type(made)
+        return _compiling().type_of(self.made)
 
 
 class Kernel(Late):
     """A function that runs as machine code, loaded or else compiled at its first call.
 
-    It is called with positional arguments. Other attributes are those of numba's
-    dispatcher.
+    It is called with positional arguments, or by other kernels, of which it becomes a part.
+    Other attributes are those of the part's dispatcher.
     """
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         functools.update_wrapper(self, function)
         self.py_func = function
         self._options = options
-        self._made: Any = None
+        self._made: dict[str, Any] = {}
         self._entries: dict[Any, Callable[..., Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
@@ -82,20 +76,28 @@ class Kernel(Late):
                         self._entries[kinds] = entry
         if entry is not None:
             return entry(*arguments)
-        result = self.made(*arguments)
-        self._entries[kinds] = self.made
-        machinecode.keep(self.py_func, self._options, kinds, self.made, arguments)
+        dispatcher = self._compiled("dispatcher")
+        result = dispatcher(*arguments)
+        self._entries[kinds] = dispatcher
+        machinecode.keep(self.py_func, self._options, kinds, dispatcher, arguments)
         return result
 
     @property
     def made(self) -> Any:
-        """The dispatcher. The only lock taken is numba's own: compiling, it comes here again."""
-        if self._made is None:
-            numba, _ = _numba()
-            with numba.core.compiler_lock.global_compiler_lock:
-                if self._made is None:
-                    self._made = _compiler(self.py_func, self._options)
-        return self._made
+        """What other kernels call."""
+        return self._compiled("part")
+
+    def _compiled(self, form: str) -> Any:
+        """Return numba's dispatcher, of either form that `vqcodec.compiling` makes.
+
+        The only lock taken is numba's own: compiling, it comes here again.
+        """
+        if form not in self._made:
+            compiling = _compiling()
+            with compiling.lock:
+                if form not in self._made:
+                    self._made[form] = getattr(compiling, form)(self.py_func, self._options)
+        return self._made[form]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -117,64 +119,22 @@ def _kind(value: Any) -> Any:
 
 
 def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """`numba.njit`, late, with machine code kept where it can be, and the GIL released."""
+    """`numba.njit`, late, with machine code kept where it can be, and the GIL released.
+
+    Two options are ours: `signature`, the types to compile for at once, and `hot`, for loops
+    that turn out faster if they are optimized before other kernels take them in.
+    """
     if function is None:
         return functools.partial(njit, **options)
-    return (Kernel if machinecode.usable() else _compiler)(function, options)
+    return (
+        Kernel(function, options)
+        if machinecode.usable()
+        else _compiling().dispatcher(function, options)
+    )
 
 
-def _compiler(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    """Return numba's dispatcher of a function; it compiles, or loads from numba's cache."""
-    numba, cached = _numba()
-    options = {"nogil": True, "no_cfunc_wrapper": True, **options}
-    signature = options.pop("signature", None)
-    dispatcher = numba.njit(**options)(function)
-    if hasattr(dispatcher, "enable_caching"):  # else numba is disabled
-        if cached:
-            dispatcher.enable_caching()
-            if function.__module__.startswith("vqcodec."):
-                stamp = kernelcache.sources(function.__module__), np.__version__
-                dispatcher._cache._cache_file._source_stamp = stamp
-        _forget_literals(dispatcher)
-        if signature is not None:
-            arguments, result = numba.core.sigutils.normalize_signature(signature)
-            dispatcher.compile(result(*arguments))
-            dispatcher.disable_compile()
-    return dispatcher
-
-
-def _forget_literals(dispatcher: Any) -> None:
-    """Have a kernel that others call with 0, 1 and x compiled once, not for each number."""
-    from numba.core.types import unliteral
-
-    template = dispatcher.get_call_template
-
-    def of_types(arguments: Any, named: Any) -> Any:
-        return template(
-            tuple(map(unliteral, arguments)), {k: unliteral(v) for k, v in named.items()}
-        )
-
-    dispatcher.get_call_template = of_types
-
-
-@functools.cache
-def _numba() -> tuple[Any, bool]:
-    """Import numba and tell it where to keep kernels; return it, and whether there is a place."""
-    import numba
-    from numba.core import caching, compiler_lock, sigutils  # noqa: F401
-
-    folder = kernelcache.folder()
-    if folder is not None:
-        setattr(numba.config, "CACHE_DIR", str(folder))  # noqa: B010 (made at run time)
-    save = caching.Cache.save_overload
-
-    def save_if_possible(self: Any, sig: Any, data: Any) -> None:
-        """Let a full disk or a quota cost time, not the result."""
-        with contextlib.suppress(OSError):
-            save(self, sig, data)
-
-    setattr(caching.Cache, "save_overload", save_if_possible)  # noqa: B010 (as above)
-    return numba, folder is not None
+def _compiling() -> Any:
+    return importlib.import_module("vqcodec.compiling")  # and with it numba
 
 
 def threads() -> int:
@@ -191,4 +151,4 @@ def threads() -> int:
 
 def interpreted() -> bool:
     """Return whether kernels run as plain Python (NUMBA_DISABLE_JIT)."""
-    return not machinecode.usable() and bool(_numba()[0].config.DISABLE_JIT)
+    return not machinecode.usable() and bool(_compiling().interpreted())

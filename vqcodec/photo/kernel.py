@@ -13,9 +13,11 @@ from typing import Any
 from vqcodec.jit import njit
 
 
-def kernel(signature: str | Callable[..., Any]) -> Any:
-    """Decorate an inner function, with its signature or without."""
-    options: dict[str, Any] = {"_nrt": False}
+def kernel(signature: str | Callable[..., Any] | None = None, **more: Any) -> Any:
+    """Decorate an inner function, with its signature or without; options are those of `njit`."""
+    options: dict[str, Any] = {"_nrt": False, **more}
+    if signature is None:
+        return njit(**options)
     if callable(signature):
         return njit(**options)(signature)
     return njit(signature=signature, **options)

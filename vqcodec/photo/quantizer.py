@@ -80,7 +80,7 @@ def escape_bits(value):
     return bits
 
 
-@kernel
+@kernel(hot=True)
 def quantise(
     x,
     count,

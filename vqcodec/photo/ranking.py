@@ -14,7 +14,7 @@ NEVER = 1e30
 U = np.uint64  # for indices, see transform
 
 
-@kernel
+@kernel(hot=True)
 def _hadamard_cost(original, turned, prediction, row, n, work):
     """Sum of magnitudes of the 8 x 8 (or 4 x 4) Hadamard-transformed difference, over its size."""
     total = np.int64(0)

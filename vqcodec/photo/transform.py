@@ -42,7 +42,7 @@ def transform_class(mode):
     return 2 + (mode - 18) // 2
 
 
-@kernel
+@kernel(hot=True)
 def _multiply(a, a_row, rows, inner, b, b_row, columns, out, to):
     """``a @ b``: rows of a are `inner` long, those of b `columns`.
 
@@ -60,7 +60,7 @@ def _multiply(a, a_row, rows, inner, b, b_row, columns, out, to):
                 out[0, target + c] += w * b[b_row, source + c]
 
 
-@kernel
+@kernel(hot=True)
 def forward(residual, size, mode, dense4, dense8, pair16, dct32, scans, work, out):
     """Transform a residual (float32, one row); return the number of coefficients.
 
