@@ -92,6 +92,16 @@ def test_interlaced_sixteen_bit_png(channels: int, color: int) -> None:
     assert np.array_equal(load_image(png(rows, 11, 13, 16, color, interlace=1)).samples, samples)
 
 
+def test_drawings_are_written_as_small_as_by_pillow() -> None:
+    drawing = np.zeros((200, 300, 3), np.uint8)
+    for i in range(40):
+        drawing[5 * i : 5 * i + 3, 3 * i : 90 + 5 * i] = (i * 37 % 256, i * 91 % 256, i * 53 % 256)
+    ours, theirs = io.BytesIO(), io.BytesIO()
+    save_image(Image(drawing), ours, "png")
+    PIL.Image.fromarray(drawing).save(theirs, "PNG")
+    assert len(ours.getvalue()) <= len(theirs.getvalue())
+
+
 def test_all_filters_of_our_sixteen_bit_png_are_undone_by_pillow() -> None:
     y, x = np.mgrid[0:64, 0:64]
     smooth = np.stack([x * 900, y * 901, (x + y) * 450], 2).astype(np.uint16)

@@ -38,7 +38,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True, "exact": True},
     "AVIF": {"quality": 90},
     "TIFF": {"compression": "tiff_adobe_deflate"},
-    "PNG": {"compress_level": 3},  # half the time of 6, the default, for 1 % more of a photograph
 }
 _JPEG_SEGMENT = 65533 - 29  # less the name that XMP begins with
 
@@ -105,6 +104,16 @@ def _refuse_alpha(image: Image, format: str, target: str) -> None:
         )
 
 
+def _png_level(samples: np.ndarray) -> int:
+    """Return zlib's level: 6 for drawings; 3 for photographs, which takes half the time.
+
+    It makes photographs 1 % larger, and drawings would be up to a third larger.
+    """
+    rows = samples[::8]
+    equal = np.count_nonzero(rows[:, 1:] == rows[:, :-1])
+    return 6 if 2 * equal > rows.size else 3
+
+
 def _write(image: Image, file: BinaryIO, format: str, target: str) -> tuple[str, ...]:
     metadata, notes = image.metadata, []
     samples = image.samples
@@ -126,6 +135,8 @@ def _write(image: Image, file: BinaryIO, format: str, target: str) -> tuple[str,
     if format == "GIF" and not _few_colours(samples):
         notes.append(f"{target} holds 256 colours; the image has more and was reduced")
     options = dict(_OPTIONS.get(format, {}))
+    if format == "PNG":
+        options["compress_level"] = _png_level(samples)
     if metadata.icc and format != "PPM":
         options["icc_profile"] = metadata.icc
     if format == "TIFF":
