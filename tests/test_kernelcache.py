@@ -44,3 +44,20 @@ def test_kernels_work_without_a_cache(tmp_path):
     assert out.stdout.split()[-1] == "a0", out.stderr
     if sys.platform == "linux":
         assert out.stdout.split()[0] == "False"
+
+
+def test_a_numba_of_the_future_compiles_in_its_own_way(tmp_path):
+    program = (
+        "import numba; numba.version_info = numba.version_info._replace(short=(9, 0));"
+        "from vqcodec import rangecoder, compiling; import numpy as np; b = np.zeros(9, np.uint8);"
+        "s = rangecoder.encoder_state(); rangecoder.encode_raw(s, b, 5, 3);"
+        "made = compiling.part(rangecoder.encode_raw.py_func, {});"
+        "print(made.targetoptions,"
+        "rangecoder.finish(s, b).hex())"
+    )
+    environment = os.environ | {kernelcache.VARIABLE: str(tmp_path)}
+    out = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
+    assert "no_cpython_wrapper" not in out.stdout, out.stderr
+    assert out.stdout.split()[-1] == "a0", out.stderr

@@ -7,7 +7,8 @@ into LLVM's language, and left as it is. The kernel around it takes it in and is
 optimized as a whole, once. Parts have no entry for Python either.
 
 The results are those that numba gives alone: which function is optimized where does
-not change what integers and IEEE floating point come to.
+not change what integers and IEEE floating point come to. All this leans on numba's inner
+parts: with a version newer than those it was written for, numba compiles in its own way.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = ["KEPT", "dispatcher", "interpreted", "lock", "part", "type_of"]
 
 _njit: Any = numba.njit
 _config: Any = numba.config
+_UNDERSTOOD = numba.version_info.short <= (0, 68)
 
 
 # --- parts --------------------------------------------------------------------
@@ -142,7 +144,9 @@ def dispatcher(function: Callable[..., Any], options: dict[str, Any]) -> Any:
 
 
 def part(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    """Return the dispatcher of a function that only other kernels call."""
+    """Return the dispatcher of a function that other kernels call."""
+    if not _UNDERSTOOD:
+        return dispatcher(function, options)
     made = _njit(
         no_cfunc_wrapper=True,
         no_cpython_wrapper=True,
@@ -256,5 +260,6 @@ def _read_parts() -> None:
 
 
 KEPT = _choose_folder()
-_read_parts()
-_remember_types()
+if _UNDERSTOOD:
+    _read_parts()
+    _remember_types()
