@@ -30,8 +30,7 @@ GROUPS_PER_ENTRY = 20  # times the size of the palette
 SWAP_ROUNDS = 40  # for few colours; the more there are, the fewer, down to
 LEAST_ROUNDS = 5
 MANY_COLORS = 32
-SETTLING_STEPS = 20  # on the cells, which are few; then
-POLISH_STEPS = 6  # on all colours
+POLISH_STEPS = 6
 SAMPLE = 1 << 15  # pixels that tell whether there are many colours
 SPREAD = 1.6  # over the number of colours: how far a palette for dithering is pulled apart,
 MOST_SPREAD = 0.1  # at most so much
@@ -264,7 +263,7 @@ class _Chooser:
         coarse = select.choose_centers(means, weights, count, fixed, rounds)
         clusters = select.Clusters(self.points, self.weights, coarse.centers, len(fixed))
         clusters.labels = coarse.labels[groups]
-        clusters.iterate(SETTLING_STEPS, 1e-4)
+        clusters.iterate(POLISH_STEPS, 1e-3)
         if options.space is Space.OKLAB and _rescue(clusters):
             clusters.iterate(POLISH_STEPS, 1e-3)
         if self.cells is not None and not self.rough:

@@ -24,7 +24,7 @@ from vqcodec.palette import lloyd, reduce
 
 BOXES = 128  # before the merges, at least; or twice the colours wanted
 FIRST_STEPS = 20
-SWAP_STEPS = 4
+SWAP_STEPS = 2
 FAILURES = 12  # fruitless rounds in a row that end the search, or as many as there are colours
 
 
