@@ -209,9 +209,10 @@ def _waves(subject: SoundSubject) -> str:
         inside = _wave(subject.samples, "c1") + _wave(one.samples - subject.samples, "c0")
         svg = charts.figure(_in_frame(inside, x, y), words, words, _figure_height())
         legend = (
-            '<ul class="legend"><li><svg class="key c1" viewBox="0 0 16 16"><rect class="wave" '
-            'width="16" height="16" rx="3"/></svg>original</li><li><svg class="key c0" '
-            'viewBox="0 0 16 16"><rect class="wave" width="16" height="16" rx="3"/></svg>'
+            '<ul class="legend"><li><svg class="key c1" viewBox="0 0 16 16" aria-hidden="true">'
+            '<rect class="wave" width="16" height="16" rx="3"/></svg>original</li>'
+            '<li><svg class="key c0" viewBox="0 0 16 16" aria-hidden="true">'
+            '<rect class="wave" width="16" height="16" rx="3"/></svg>'
             f"difference of {escape(one.name)}</li></ul>"
         )
         parts.append(legend + svg)
