@@ -225,14 +225,20 @@ def test_where_numba_is_configured_it_does_everything(kept, variable):
     assert run(kept, **{variable: "1"}) == WITH_NUMBA
 
 
-def test_changed_sources_and_all_that_kernels_return_and_raise(tmp_path):
-    package, kernels = tmp_path / "changed", tmp_path / "kernels"
+def with_trial(folder, source):
+    """Copy the package, with one more module, `trial`; return where to."""
+    package = folder / "changed"
     shutil.copytree(
         Path(jit.__file__).parent,
         package / "vqcodec",
         ignore=shutil.ignore_patterns("models", "__pycache__"),
     )
-    (package / "vqcodec" / "trial.py").write_text(TRIAL)
+    (package / "vqcodec" / "trial.py").write_text(source)
+    return package
+
+
+def test_changed_sources_and_all_that_kernels_return_and_raise(tmp_path):
+    package, kernels = with_trial(tmp_path, TRIAL), tmp_path / "kernels"
     first = run(kernels, TRY, package).splitlines()
     assert first == [
         "[0.0, 1.0, 2.0] True (2, 3) True",
@@ -257,13 +263,7 @@ def test_changed_sources_and_all_that_kernels_return_and_raise(tmp_path):
 
 def test_a_kernel_inside_another_is_no_machine_code_of_its_own(tmp_path):
     """It is kept as a part; called from Python, in whatever process, it is compiled for that."""
-    package, kernels = tmp_path / "changed", tmp_path / "kernels"
-    shutil.copytree(
-        Path(jit.__file__).parent,
-        package / "vqcodec",
-        ignore=shutil.ignore_patterns("models", "__pycache__"),
-    )
-    (package / "vqcodec" / "trial.py").write_text(NESTED)
+    package, kernels = with_trial(tmp_path, NESTED), tmp_path / "kernels"
     assert run(kernels, CALL_OUTER, package).split() == ["11", "True"]
     assert [path.name.split(".")[2].split("-")[0] for path in (kernels / "code").iterdir()] == [
         "outer"
