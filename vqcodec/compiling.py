@@ -37,6 +37,7 @@ _UNDERSTOOD = numba.version_info.short <= (0, 68)
 # --- parts --------------------------------------------------------------------
 
 _PART = "part"  # kind of entry in numba's cache, beside its own "object" and "bitcode"
+_OWN_NAMES = "_ZN7vqcodec"  # how names of our functions begin, mangled
 _PASSES = ("add_sroa_pass", "add_dead_code_elimination_pass", "add_global_dead_code_eliminate_pass")
 _TIDY = hasattr(llvm, "create_new_module_pass_manager") and all(
     hasattr(llvm.create_new_module_pass_manager(), name) for name in _PASSES
@@ -92,6 +93,18 @@ class _HotPartLibrary(_PartLibrary):
         codegen.JITCodeLibrary._optimize_final_module(self)
 
 
+class _WholeLibrary(codegen.JITCodeLibrary):
+    """The code of a kernel with all its parts, which nothing else will call."""
+
+    def _optimize_final_module(self) -> None:
+        # LLVM may then leave out arguments that a part does not use: most of what describes an
+        # array, of which numba passes seven words.
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.name.startswith(_OWN_NAMES):
+                function.linkage = llvm.Linkage.internal
+        super()._optimize_final_module()
+
+
 class _WithoutEnvironments:
     """numba's code generator for parts, whose environment is in no machine code yet."""
 
@@ -106,8 +119,8 @@ class _WithoutEnvironments:
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class _BeginPart(LoweringPass):
-    _name = "vqcodec_begin_part"
+class _BeginLibrary(LoweringPass):
+    _name = "vqcodec_begin_library"
 
     def __init__(self) -> None:
         LoweringPass.__init__(self)
@@ -115,20 +128,25 @@ class _BeginPart(LoweringPass):
     def run_pass(self, state: Any) -> bool:
         name = state.func_id.func_qualname
         state.library = state.pipeline.library(state.targetctx.codegen(), name)
+        state.library.enable_object_caching()
         return True
 
 
-class _PartCompiler(compiler.CompilerBase):
-    library = _PartLibrary
+class _WholeCompiler(compiler.CompilerBase):
+    library: Any = _WholeLibrary
 
     def define_pipelines(self) -> list[Any]:
         passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.passes.insert(0, (_BeginPart, "begin a part"))
+        passes.passes.insert(0, (_BeginLibrary, "begin a library"))
         passes.finalize()
         return [passes]
 
 
-class _HotPartCompiler(_PartCompiler):
+class _PartCompiler(_WholeCompiler):
+    library = _PartLibrary
+
+
+class _HotPartCompiler(_WholeCompiler):
     library = _HotPartLibrary
 
 
@@ -137,7 +155,10 @@ class _HotPartCompiler(_PartCompiler):
 
 def dispatcher(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     """Return numba's dispatcher of a function; it compiles, or loads from numba's cache."""
-    made = _njit(**{"nogil": True, "no_cfunc_wrapper": True, **_numbas(options)})(function)
+    ours: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}
+    if _UNDERSTOOD and not options.get("parallel"):
+        ours["pipeline_class"] = _WholeCompiler
+    made = _njit(**{**ours, **_numbas(options)})(function)
     if hasattr(made, "enable_caching"):  # else numba is disabled
         _settle(made, options, "whole")
     return made

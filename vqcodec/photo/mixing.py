@@ -25,12 +25,13 @@ REGISTERS = 3
 CODER_SIZE = REGISTERS + INPUTS
 _p = (np.arange(4096) + 0.5) / 4096
 # ln(p / (1 - p)) in 1/256 by the top 12 bits of p, and its inverse in 1/65536.
-STRETCH = np.clip(np.round(np.log(_p / (1 - _p)) * 256), -2047, 2047).astype(np.int32)
+# Small types, as both share the fastest cache with the states.
+STRETCH = np.clip(np.round(np.log(_p / (1 - _p)) * 256), -2047, 2047).astype(np.int16)
 SQUASH = np.clip(
     np.round(65536 / (1 + np.exp(-(np.arange(4096) - 2048) / 256.0))), 24, 65512
-).astype(np.int32)
+).astype(np.uint16)
 COUNT_LIMIT = 255
-_STEP = np.array([int(65536 / (n + 1.6)) for n in range(COUNT_LIMIT + 1)], np.int64)
+_STEP = np.array([int(65536 / (n + 1.6)) for n in range(COUNT_LIMIT + 1)], np.uint16)
 _RATE = 10
 FRESH = 1 << 31  # a state that has seen nothing
 
@@ -73,7 +74,7 @@ def _adapted(state, goal):
     """Return a state after an outcome: `goal` is 0 or 2**22."""
     seen = state & 1023
     probability = state >> 10
-    probability += ((goal - probability) * _STEP[seen]) >> 16
+    probability += ((goal - probability) * np.int64(_STEP[seen])) >> 16
     probability = min(4194303, probability)
     return np.uint32((probability << 10) | min(seen + 1, COUNT_LIMIT))
 
@@ -109,11 +110,11 @@ def code_mixed(coder, buffer, encoding, states, weights, node, set1, set2, bit):
         opinion = np.int64(STRETCH[states[coder[U(REGISTERS) + i] + U(node)] >> np.uint32(20)])
         dot1 += weights[first + i] * opinion
         dot2 += weights[second + i] * opinion
-    p = SQUASH[min(4095, max(0, ((dot1 + dot2) >> 17) + 2048))]
+    p = np.int64(SQUASH[min(4095, max(0, ((dot1 + dot2) >> 17) + 2048))])
     bit = code_with(coder, buffer, encoding, p, bit)
     target = bit << 16
-    error1 = (target - SQUASH[min(4095, max(0, (dot1 >> 16) + 2048))]) * _RATE
-    error2 = (target - SQUASH[min(4095, max(0, (dot2 >> 16) + 2048))]) * _RATE
+    error1 = (target - np.int64(SQUASH[min(4095, max(0, (dot1 >> 16) + 2048))])) * _RATE
+    error2 = (target - np.int64(SQUASH[min(4095, max(0, (dot2 >> 16) + 2048))])) * _RATE
     half = 1 << 19
     goal = bit << 22
     for i in range(U(INPUTS)):

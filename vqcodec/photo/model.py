@@ -208,7 +208,7 @@ class Tables:
     @cached_property
     def filters(self) -> np.ndarray:
         """Weights of the restoration filters, (type, bin, class, tap)."""
-        return np.ascontiguousarray(self.arrays["filters"], np.int32)
+        return self.arrays["filters"].astype(np.int16)  # writable, as kernels have their arrays
 
     def coding(self, kind: int) -> tuple[Any, ...]:
         """Return the model arguments of `stream.code_plane`."""

@@ -104,7 +104,7 @@ def scratch(width: int) -> tuple[np.ndarray, ...]:
         np.zeros((_ROWS, width + 2 * _REACH), np.int16),  # near: eight rows and their surroundings
         np.zeros((4, width), np.int32),  # sums of differences
         np.zeros((8, width), np.int32),  # total
-        np.zeros((2, width), np.int32),  # filters: fine and coarse weight of a pair of taps
+        np.zeros((2, width), np.int16),  # filters: fine and coarse weight of a pair of taps
         np.zeros((2, width), np.int16),  # limits
         np.zeros((2, width), np.int64),  # places: bin and class of the filter of each block
     )
@@ -123,7 +123,7 @@ def restore_plane(
     cells : (height / 4, width / 4, fields) int32
     unit_offsets : (height / 32, width / 32) int64
         Step offsets in quarter octaves.
-    weights : (bins, classes, taps) int32, in 1/1024
+    weights : (bins, classes, taps) int16, in 1/1024
     """
     height, width = plane.shape
     for y in range(0, height, 8):
@@ -147,7 +147,7 @@ def restore_plane(
                 out[U(y + i), j] = min(np.int32(TOP), max(np.int32(0), value))
 
 
-@kernel("void(i2[:,::1],i2[:,::1],i8[:,::1],i4[:,:,::1],i4[:,::1],i4[:,::1])")
+@kernel("void(i2[:,::1],i2[:,::1],i8[:,::1],i2[:,:,::1],i2[:,::1],i4[:,::1])")
 def _filter_rows(near, limits, places, weights, filters, total):
     """Sum the taps of 8 rows, pair by pair of opposite neighbours, along the rows."""
     width = total.shape[1]
@@ -170,8 +170,8 @@ def _filter_rows(near, limits, places, weights, filters, total):
                 least, most = np.int16(-low), np.int16(-high)
                 narrow = np.int16(min(low, max(least, a)) + min(low, max(least, b)))
                 wide = np.int16(min(high, max(most, a)) + min(high, max(most, b)))
-                fine = np.int32(filters[0, j] * np.int32(narrow))
-                coarse = np.int32(filters[1, j] * np.int32(wide))
+                fine = np.int32(np.int32(filters[0, j]) * np.int32(narrow))
+                coarse = np.int32(np.int32(filters[1, j]) * np.int32(wide))
                 total[row, j] += np.int32(fine + coarse)
 
 
