@@ -38,11 +38,12 @@ WEIGHT_ONE = 1 << 16
 COUNT_LIMIT = 1023  # of any state; `limit` says how slowly they may move
 _p = (np.arange(4096) + 0.5) / 4096
 # ln(p / (1 - p)) in 1/256 by the top 12 bits of p, and its inverse in 1/65536.
-STRETCH = np.clip(np.round(np.log(_p / (1 - _p)) * 256), -2047, 2047).astype(np.int32)
+# Small types, as all three share the fastest cache with the states.
+STRETCH = np.clip(np.round(np.log(_p / (1 - _p)) * 256), -2047, 2047).astype(np.int16)
 SQUASH = np.clip(
     np.round(65536 / (1 + np.exp(-(np.arange(4096) - 2048) / 256.0))), 24, 65512
-).astype(np.int32)
-_STEP = np.array([int(65536 / (n + 1.6)) for n in range(COUNT_LIMIT + 1)], np.int64)
+).astype(np.uint16)
+_STEP = np.array([int(65536 / (n + 1.6)) for n in range(COUNT_LIMIT + 1)], np.uint16)
 _RATE = 10
 _PLAIN_LIMIT = 255
 
@@ -92,11 +93,11 @@ def code_mixed(state, buffer, encoding, states, weights, limit, at, node, set1, 
     for i in range(INPUTS):
         dot1 += weights[set1, i] * stretched[i]
         dot2 += weights[set2, i] * stretched[i]
-    p = SQUASH[min(4095, max(0, ((dot1 + dot2) >> 17) + 2048))]
+    p = np.int64(SQUASH[min(4095, max(0, ((dot1 + dot2) >> 17) + 2048))])
     bit = code_with(state, buffer, encoding, p, bit)
     target = bit << 16
-    error1 = (target - SQUASH[min(4095, max(0, (dot1 >> 16) + 2048))]) * _RATE
-    error2 = (target - SQUASH[min(4095, max(0, (dot2 >> 16) + 2048))]) * _RATE
+    error1 = (target - np.int64(SQUASH[min(4095, max(0, (dot1 >> 16) + 2048))])) * _RATE
+    error2 = (target - np.int64(SQUASH[min(4095, max(0, (dot2 >> 16) + 2048))])) * _RATE
     half = 1 << 19
     goal = bit << 22
     for i in range(INPUTS):
@@ -106,7 +107,7 @@ def code_mixed(state, buffer, encoding, states, weights, limit, at, node, set1, 
         value = np.int64(states[k])
         seen = value & 1023
         probability = value >> 10
-        probability += ((goal - probability) * _STEP[seen]) >> 16
+        probability += ((goal - probability) * np.int64(_STEP[seen])) >> 16
         probability = min(4194303, probability)
         states[k] = np.uint32((probability << 10) | min(seen + 1, limit))
     return bit
@@ -119,7 +120,7 @@ def code_plain(state, buffer, encoding, states, k, bit):
     seen = value & 1023
     probability = value >> 10
     bit = code_with(state, buffer, encoding, min(65504, max(32, probability >> 6)), bit)
-    probability += (((bit << 22) - probability) * _STEP[seen]) >> 16
+    probability += (((bit << 22) - probability) * np.int64(_STEP[seen])) >> 16
     states[k] = np.uint32((min(4194303, probability) << 10) | min(seen + 1, _PLAIN_LIMIT))
     return bit
 
