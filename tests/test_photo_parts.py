@@ -19,8 +19,8 @@ from vqcodec.photo.mixing import CODER_SIZE
 from vqcodec.photo.model import Tables, tree_paths
 from vqcodec.photo.planes import MIDDLE, to_planes, to_samples
 from vqcodec.photo.predict import MEAN, PLANAR, gather_references, new_borders, predict
+from vqcodec.photo.proposal import odds_after, odds_before, run_of, survey
 from vqcodec.photo.proposal import scratch as proposal_scratch
-from vqcodec.photo.proposal import weigh_splits
 from vqcodec.photo.quantizer import STEP, STEPS, profile_offsets
 from vqcodec.photo.signs import code_sign, measure_gaps
 from vqcodec.photo.tiles import coding_order
@@ -30,18 +30,38 @@ from vqcodec.photo.transparency import fill_transparent
 
 def test_what_varies_is_to_be_divided() -> None:
     plane = np.full((32, 64), MIDDLE, np.int16)
-    plane[:8, 32:40] += np.random.default_rng(4).integers(-90, 90, (8, 8), dtype=np.int16)
+    plane[8:16, 40:48] += np.random.default_rng(4).integers(-90, 90, (8, 8), dtype=np.int16)
     cells = np.zeros((8, 16, FIELDS), np.int32)
-    notes, odds = proposal_scratch()
-    weigh_splits(plane, cells, LUMA, 0, 0, 20.0, notes, odds)
-    assert (odds[3:] < 0).sum() == 16 + 4 + 1  # calm: of every size, whole
-    weigh_splits(plane, cells, LUMA, 0, 32, 20.0, notes, odds)
-    assert odds[5, 0] > 1  # one quarter of a quarter is busy: down to it, and no further elsewhere
-    assert odds[4, 0] > 0 > odds[4, 1:4].max()
-    bold, shy = odds[5, 0], odds.copy()
-    weigh_splits(plane, cells, LUMA, 0, 32, 200.0, notes, odds)
-    assert odds[5, 0] < bold  # coarse steps need less
-    assert odds[4, 0] < shy[4, 0]
+    notes, features = proposal_scratch()
+
+    def odds(x: int, step: float) -> dict[int, list[float]]:
+        survey(plane, cells, LUMA, 0, x, step, notes, features)
+        return {
+            size: [odds_before(features, LUMA, size, k, 0) for k in range((32 >> size) ** 2)]
+            for size in (3, 4, 5)
+        }
+
+    calm, busy, coarse = odds(0, 20.0), odds(32, 20.0), odds(32, 200.0)
+    assert max(calm[3] + calm[4]) < -2
+    assert busy[4][0] > 1 > 0 > max(busy[4][1:])  # down to what is busy, no further elsewhere
+    assert busy[5][0] > calm[5][0]
+    assert coarse[4][0] < busy[4][0]  # coarse steps need less
+    survey(plane, cells, LUMA, 0, 32, 20.0, notes, features)
+    cheap, dear = (odds_after(features, LUMA, 4, 0, 256 * cost, 40) for cost in (0.02, 0.9))
+    assert cheap < 0 < dear  # what the whole block costs is weighed
+
+
+@pytest.mark.parametrize(("down", "across", "mode"), [(0, 9, 26), (9, 0, 10), (6, -6, 18)])
+def test_a_block_runs_along_its_stripes(down: int, across: int, mode: int) -> None:
+    y, x = np.mgrid[:32, :32]
+    plane = (2000 + 60 * np.sin((down * y + across * x) / 20.0)).astype(np.int16)
+    cells = np.zeros((8, 8, FIELDS), np.int32)
+    notes, features = proposal_scratch()
+    survey(plane, cells, LUMA, 0, 0, 20.0, notes, features)
+    found = {run_of(notes, size, k) for size in (2, 3, 4, 5) for k in range((32 >> size) ** 2)}
+    assert found - {-1} <= {mode - 1, mode, mode + 1}
+    survey(np.full_like(plane, 7), cells, LUMA, 0, 0, 20.0, notes, features)
+    assert run_of(notes, 5, 0) == -1
 
 
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))

@@ -11,8 +11,6 @@ from vqcodec.photo.elements import neighbour_modes
 from vqcodec.photo.kernel import kernel
 from vqcodec.photo.predict import (
     MODE_COUNT,
-    MODES,
-    PLAIN_MODES,
     border_direction,
     gather_references,
     is_horizontal,
@@ -27,9 +25,9 @@ U = np.uint64  # for indices, see transform
 @kernel
 def search_block(
     plane, cells, luma, luma_cells, first, first_cells, order,
-    kind, y, x, size, step, importance, lagrangian, effort, candidates,
+    kind, y, x, size, step, importance, lagrangian, effort, candidates, run,
     originals, borders, predictions, detail, work, residual, floats, transformed,
-    f, factors, histogram, bits, scores, listed, trial_symbols, trial_values,
+    f, factors, histogram, bits, scores, listed, tried, trial_symbols, trial_values,
     forward4, forward8, forward16, forward32, scans, codewords, pair_weights, coded_weights,
     mode_costs, direction_costs, mode_norms, coded_costs, pair_costs, lut,
     inverse_steps, heir, best_prediction, best_symbols, best_values, best,
@@ -58,47 +56,44 @@ def search_block(
             context2 = np.int64(first_cells[row + half, column + half, MODE])
     direction = border_direction(plane, y, x, n, histogram)
     norm = mode_norms[context1 * MODE_COUNT + context2, direction]
-    for mode in range(MODES):
-        bits[mode] = mode_costs[context1, context2, mode] + direction_costs[direction, mode] + norm
     bit_weight = np.sqrt(lagrangian) * step / 16.0
-    rank_modes(
+    inherited = -1 if effort >= 8 else heir[size + 1]
+    count_tried, heir[size] = rank_modes(
         kind, size, y, x, luma, first, borders, factors, detail, work, originals, predictions,
-        bits, bit_weight, left, above, direction // 3, colour_mode,
-        heir[size + 1] if effort < 8 else -1, effort, scores, listed,
+        mode_costs, direction_costs, context1, context2, direction, norm,
+        bits, bit_weight, left, above, colour_mode, inherited, run, effort, scores, listed, tried,
     )  # fmt: skip
-    for mode in range(2, PLAIN_MODES):
-        if scores[mode] < NEVER and (heir[size] < 0 or scores[mode] < scores[heir[size]]):
-            heir[size] = mode
     level = coded_level(coded_weights, size, f)
     near, nearer = (1.25, 2.0) if effort > 5 else (1.15, 2.0)
-    if effort <= 2:
-        near, nearer = 1.05, 0.5
+    if effort == 1:
+        near, nearer = 1.08, 1.0
     cost = NEVER
     leader = 0.0
-    for trial in range(candidates):
-        mode = np.int64(0)
-        for m in range(1, MODES):
-            if scores[m] < scores[mode]:
-                mode = m
-        if scores[mode] >= NEVER:
-            break
+    for trial in range(min(candidates, count_tried)):
+        place = trial
+        for k in range(trial + 1, count_tried):
+            gap = scores[tried[k]] - scores[tried[place]]
+            if gap < 0.0 or (gap == 0.0 and tried[k] < tried[place]):
+                place = k
+        mode = tried[place]
+        tried[place] = tried[trial]
         if trial == 0:
             leader = scores[mode]
         elif scores[mode] > near * leader + nearer * bit_weight:
             break  # hardly ever the best
-        scores[mode] = NEVER
         turned = 1 if is_horizontal(mode) else 0
-        energy = np.int64(0)
         for k in range(U(n * n)):
-            gap = np.int32(originals[turned, k]) - np.int32(predictions[mode, k])
-            residual[0, k] = np.float32(gap)
-            energy += np.int32(gap * gap)
+            residual[0, k] = np.float32(
+                np.int32(originals[turned, k]) - np.int32(predictions[mode, k])
+            )
         count = forward(
             residual, size, mode, forward4, forward8, forward16, forward32, scans, floats,
             transformed,
         )  # fmt: skip
-        kept = 0.0
+        energy = kept = 0.0
         if size == 5:
+            for k in range(n * n):
+                energy += residual[0, k] * residual[0, k]
             for k in range(count):
                 kept += transformed[0, k] * transformed[0, k]
         for k in range(U(count)):

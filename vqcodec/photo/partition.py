@@ -17,8 +17,8 @@ from vqcodec.photo.contexts import FEATURES, LUMA, set_cells
 from vqcodec.photo.elements import split_context
 from vqcodec.photo.kernel import kernel
 from vqcodec.photo.predict import MODE_COUNT, MODES, new_borders, store_block
+from vqcodec.photo.proposal import odds_after, odds_before, run_of, survey
 from vqcodec.photo.proposal import scratch as proposal_scratch
-from vqcodec.photo.proposal import weigh_splits
 from vqcodec.photo.quantizer import STEPS, dequantise, fill_steps
 from vqcodec.photo.ranking import NEVER
 from vqcodec.photo.stream import QUARTER_OCTAVE, UNIT
@@ -50,6 +50,7 @@ def scratch() -> tuple[np.ndarray, ...]:
         np.zeros(MODE_COUNT),  # bits
         np.zeros(MODE_COUNT),  # scores
         np.zeros(24, np.int64),  # listed
+        np.zeros(MODE_COUNT, np.int64),  # tried
         np.zeros(FEATURES, np.int64),
         np.zeros(2, np.int64),  # factors
         np.zeros(40, np.int64),  # histogram
@@ -89,8 +90,8 @@ def search_plane(
     borders, predictions, detail, work, originals, residual, floats, transformed,
     restored, coefficients, trial_symbols, trial_values,
     best_prediction, best_symbols, best_values, best,
-    bits, scores, listed, f, factors, histogram, steps, inverse_steps,
-    notes, odds,
+    bits, scores, listed, tried, f, factors, histogram, steps, inverse_steps,
+    notes, features,
     ys, xs, child, heir, whole, parts, budget, limit,
 ):  # fmt: skip
     """Decide a plane; fill `plane`, `cells`, `symbols` and `values` (see `stream.code_plane`).
@@ -109,12 +110,17 @@ def search_plane(
     """
     height, width = original.shape
     smallest = 2 if kind == LUMA or effort >= 7 else 3
-    # Log odds of a division up to which, and from which on, only one of both is tried.
-    calm = (0.3, -0.5, -0.9, -1.3, -NEVER)[min(effort, 5) - 1]
-    busy = (0.6, 0.5, 0.9, 1.3, NEVER)[min(effort, 5) - 1]
-    candidates = (1, 2, 2, 3, 5, 5, 6, 8, 8)[effort - 1]  # modes coded in full
-    if kind != LUMA and effort <= 5:
-        candidates = (1, 1, 2, 3, 3)[effort - 1]
+    surveyed = effort < 5
+    # The log odds of a division from which on the whole block is not tried, and up to which
+    # the division is not, once the whole block is known.
+    busy = (1.0, 1.0, 1.5, 2.0, NEVER)[min(effort, 5) - 1]
+    calm = (0.0, -0.5, -1.0, -1.5, -NEVER)[min(effort, 5) - 1]
+    candidates = (2, 2, 3, 4, 5, 6, 8, 8, 8)[effort - 1]  # modes coded in full
+    if kind != LUMA:
+        busy = (0.0, 0.5, 1.0, 1.5, NEVER)[min(effort, 5) - 1]
+        calm = (NEVER, 0.0, -0.5, -1.0, -NEVER)[min(effort, 5) - 1]
+        if effort <= 5:
+            candidates = (1, 2, 2, 3, 3)[effort - 1]
     busiest = 6.0  # the variance, in squared steps, above which 32 x 32 is not tried
     heir[6] = -1
     index = -1
@@ -131,8 +137,8 @@ def search_plane(
                         inverse_steps[s, k] = np.float32(16.0 / steps[s, k])
             step = steps[5, 15]
             delta = step / 16.0
-            if effort < 5:
-                weigh_splits(original, luma_cells, kind, unit_y, unit_x, delta, notes, odds)
+            if surveyed:
+                survey(original, luma_cells, kind, unit_y, unit_x, delta, notes, features)
             size = np.int64(5)
             ys[5], xs[5], budget[5] = unit_y, unit_x, NEVER
             entering = True
@@ -142,15 +148,17 @@ def search_plane(
                 if entering:
                     y, x, n = ys[size], xs[size], 1 << size
                     place = ((y & 31) >> size) * (32 >> size) + ((x & 31) >> size)
-                    odd = odds[size, place]
-                    possible = size == smallest or odd < busy
+                    smaller = split_context(cells, y, x, size)
+                    possible = True
+                    if size > smallest and surveyed:
+                        possible = odds_before(features, kind, size, place, smaller) < busy
                     if possible:
                         variance = _take(original, y, x, n, originals)
-                        possible = size < 5 or effort < 5 or variance <= busiest * delta * delta
-                    smaller = split_context(cells, y, x, size)
+                        possible = size < 5 or surveyed or variance <= busiest * delta * delta
                     cost = NEVER
                     best[size, 1] = 0
                     heir[size] = -1
+                    sure = False
                     if possible:
                         importance = 0.0
                         span = max(1, n >> 3)
@@ -158,12 +166,15 @@ def search_plane(
                             for j in range(x >> 3, (x >> 3) + span):
                                 importance += activity[i, j]
                         importance /= span * span
+                        run = np.int64(-1)
+                        if surveyed and kind == LUMA:
+                            run = run_of(notes, size, place)
                         cost = search_block(
                             plane, cells, luma, luma_cells, first, first_cells, order,
                             kind, y, x, size, step, importance, np.float32(weight / importance),
-                            effort, candidates,
+                            effort, candidates, run,
                             originals, borders, predictions, detail, work, residual, floats,
-                            transformed, f, factors, histogram, bits, scores, listed,
+                            transformed, f, factors, histogram, bits, scores, listed, tried,
                             trial_symbols, trial_values,
                             forward4, forward8, forward16, forward32, scans, codewords,
                             pair_weights, coded_weights,
@@ -172,13 +183,16 @@ def search_plane(
                         )  # fmt: skip
                         if size > 2:
                             cost += weight * split_costs[size, smaller, 0]
+                        if surveyed and size > smallest:
+                            coded = best[size, 1]
+                            sure = odds_after(features, kind, size, place, cost, coded) <= calm
                     whole[size] = cost
                     if size == smallest or (
                         possible
                         and (
                             cost < _SPLIT_COST
                             or (best[size, 1] == 0 and cost < 0.02 * n * n)
-                            or odd <= calm
+                            or sure
                         )
                     ):
                         settle = True

@@ -78,20 +78,30 @@ def _hadamard_cost(original, turned, prediction, row, n, work):
 
 @kernel
 def rank_modes(
-    kind, size, y, x, luma, first, borders, factors, detail, work,
-    originals, predictions, bits, bit_weight, left, above, direction, colour_mode, inherited,
-    effort, scores, listed,
+    kind, size, y, x, luma, first, borders, factors, detail, work, originals, predictions,
+    mode_costs, direction_costs, context1, context2, direction, norm,
+    bits, bit_weight, left, above, colour_mode, inherited, run, effort, scores, listed, tried,
 ):  # fmt: skip
     """Predict by the likely modes and score them: Hadamard cost plus weighted bits.
 
-    Directions go from coarse to fine around the best so far.
+    Directions go from coarse to fine around the best so far. Low efforts begin with the
+    direction that the block runs along, `run`, where they know it.
+
+    Returns
+    -------
+    count : int
+        How many modes were tried: the first of `tried`, with `scores` and `bits` by mode.
+    best : int
+        The best direction, or -1.
     """
     n = 1 << size
+    total = np.int64(0)
+    best = np.int64(-1)
     for mode in range(MODES):
         scores[mode] = NEVER
     for phase in range(3):
         listed[0], listed[1] = 0, 1
-        listed[2], listed[3], listed[4] = left, above, direction
+        listed[2], listed[3], listed[4] = left, above, direction // 3
         count = 5
         if phase == 0:
             if kind != LUMA:
@@ -100,27 +110,27 @@ def rank_modes(
                 if effort < 7:
                     listed[2], listed[3] = 35, 36
                     listed[4], listed[5], listed[6] = colour_mode, 37, 38
-                    count = 5 if effort == 1 else 7
+                    count = 7
+                if effort == 1:
+                    listed[1] = colour_mode
+                    count = 4
+            elif effort < 3:
+                listed[2], listed[3], listed[4] = direction // 3, run, left
+                listed[5] = above
+                count = 4 if effort == 1 else 6
             elif inherited >= 0:
-                listed[5] = inherited
-                count = 6
-            elif effort >= 3:
+                listed[5], listed[6] = inherited, run
+                count = 7
+            else:
                 for mode in range(2, PLAIN_MODES, 4):
                     listed[count] = mode
                     count += 1
-            else:
-                listed[5], listed[6], listed[7] = 10, 26, 18
-                count = 8
+                listed[count] = run
+                count += 1
         else:
-            if (kind != LUMA and effort < 8) or (effort == 1 and phase == 2):
-                return
-            best = -1
-            for mode in range(2, PLAIN_MODES):
-                if scores[mode] < NEVER and (best < 0 or scores[mode] < scores[best]):
-                    best = mode
-            if best < 0:
-                return
-            stride = 2 if phase == 1 else 1
+            if (kind != LUMA and effort < 8) or (effort == 1 and phase == 2) or best < 0:
+                return total, best
+            stride = 2 if phase == 1 and effort > 1 else 1
             listed[0], listed[1] = best - stride, best + stride
             count = 2
         for i in range(count):
@@ -135,4 +145,15 @@ def rank_modes(
             )  # fmt: skip
             turned = 1 if is_horizontal(mode) else 0
             cost = _hadamard_cost(originals, turned, predictions, mode, n, work)
-            scores[mode] = 2 * cost + bit_weight * bits[mode]
+            bits[mode] = (
+                mode_costs[context1, context2, mode] + direction_costs[direction, mode] + norm
+            )
+            score = 2 * cost + bit_weight * bits[mode]
+            scores[mode] = score
+            tried[total] = mode
+            total += 1
+            if 2 <= mode < PLAIN_MODES and (
+                best < 0 or score < scores[best] or (score == scores[best] and mode < best)
+            ):
+                best = mode
+    return total, best
