@@ -64,18 +64,27 @@ def scratch() -> tuple[np.ndarray, ...]:
     )
 
 
-@kernel("f8(i2[:,::1],i8,i8,i8,i2[:,::1])")
+@kernel("void(i2[:,::1],i8,i8,i8,i2[:,::1])")
 def _take(original, y, x, n, originals):
-    """Copy a block, upright and transposed; return its variance."""
-    total = square = np.int64(0)
+    """Copy a block, upright and transposed."""
     for i in range(n):
-        for j in range(n):
-            sample = original[U(y + i), U(x + j)]
-            originals[0, U(i * n + j)] = sample
-            originals[1, U(j * n + i)] = sample
-            total += sample
-            square += np.int32(sample) * np.int32(sample)
-    count = float(n * n)
+        row, column, base = U(y + i), U(x), U(i * n)
+        for j in range(U(n)):
+            originals[0, base + j] = original[row, column + j]
+    for j in range(n):
+        base = U(j * n)
+        for i in range(U(n)):
+            originals[1, base + i] = originals[0, i * U(n) + U(j)]
+
+
+@kernel("f8(i2[:,::1],i8)")
+def _variance(originals, count):
+    """Return the variance of a block's samples."""
+    total = square = np.int64(0)
+    for k in range(U(count)):
+        sample = np.int32(originals[0, k])
+        total += sample
+        square += np.int32(sample * sample)
     return (square - total * total / count) / count
 
 
@@ -153,8 +162,9 @@ def search_plane(
                     if size > smallest and surveyed:
                         possible = odds_before(features, kind, size, place, smaller) < busy
                     if possible:
-                        variance = _take(original, y, x, n, originals)
-                        possible = size < 5 or surveyed or variance <= busiest * delta * delta
+                        _take(original, y, x, n, originals)
+                        if size == 5 and not surveyed:
+                            possible = _variance(originals, n * n) <= busiest * delta * delta
                     cost = NEVER
                     best[size, 1] = 0
                     heir[size] = -1

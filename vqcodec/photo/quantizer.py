@@ -19,6 +19,7 @@ import numpy as np
 from vqcodec.photo.contexts import SCAN_BIN, advance, pair_level
 from vqcodec.photo.kernel import kernel
 
+U = np.uint64  # for indices, see transform
 STEPS = 224
 STEPS_PER_OCTAVE = 24
 # Step by index, in 1/16 of a quarter sample value (so 64 is a whole one).
@@ -131,9 +132,14 @@ def quantise(
     """
     escape = codewords.shape[0]
     last = count // 2 - 1
-    tail = np.float32(0)
-    for k in range(count):
-        tail += x[0, k] * x[0, k]
+    # Four sums at once: each waits for its last addition.
+    tail = second = third = fourth = np.float32(0)
+    for k in range(0, count, 4):
+        tail += x[0, U(k)] * x[0, U(k)]
+        second += x[0, U(k + 1)] * x[0, U(k + 1)]
+        third += x[0, U(k + 2)] * x[0, U(k + 2)]
+        fourth += x[0, U(k + 3)] * x[0, U(k + 3)]
+    tail = (tail + second) + (third + fourth)
     while last >= 0 and abs(x[0, 2 * last]) <= 0.42 and abs(x[0, 2 * last + 1]) <= 0.42:
         last -= 1
     best = tail + weight * coded_costs[size, level, 0]
