@@ -104,7 +104,7 @@ def scratch(width: int) -> tuple[np.ndarray, ...]:
         np.zeros((_ROWS, width + 2 * _REACH), np.int16),  # near: eight rows and their surroundings
         np.zeros((4, width), np.int32),  # sums of differences
         np.zeros((8, width), np.int32),  # total
-        np.zeros((2, width), np.int16),  # filters: fine and coarse weight of a pair of taps
+        np.zeros((4, width), np.int16),  # filters: fine and coarse weights of two pairs of taps
         np.zeros((2, width), np.int16),  # limits
         np.zeros((2, width), np.int64),  # places: bin and class of the filter of each block
     )
@@ -147,32 +147,48 @@ def restore_plane(
                 out[U(y + i), j] = min(np.int32(TOP), max(np.int32(0), value))
 
 
+@kernel("i4(i2,i2,i2,i2,i2,i2,i2)")
+def _taps(centre, ahead, behind, low, high, fine, coarse):
+    """Return what a pair of opposite neighbours adds to a sample."""
+    a, b = np.int16(ahead - centre), np.int16(behind - centre)
+    least, most = np.int16(-low), np.int16(-high)
+    narrow = np.int16(min(low, max(least, a)) + min(low, max(least, b)))
+    wide = np.int16(min(high, max(most, a)) + min(high, max(most, b)))
+    return np.int32(
+        np.int32(np.int32(fine) * np.int32(narrow)) + np.int32(np.int32(coarse) * np.int32(wide))
+    )
+
+
 @kernel("void(i2[:,::1],i2[:,::1],i8[:,::1],i2[:,:,::1],i2[:,::1],i4[:,::1])")
 def _filter_rows(near, limits, places, weights, filters, total):
-    """Sum the taps of 8 rows, pair by pair of opposite neighbours, along the rows."""
+    """Sum the taps of 8 rows, two pairs of opposite neighbours at a time, along the rows."""
     width = total.shape[1]
     for i in range(8):
         for j in range(U(width)):
             total[U(i), j] = 1 << (WEIGHT_BITS - 1)
-    for pair in range(_DOWN.shape[0]):
+    for pair in range(0, _DOWN.shape[0], 2):
         for x in range(0, width, 8):
-            for j in range(x, x + 8):
-                filters[0, U(j)] = weights[places[0, x], places[1, x], 2 * pair]
-                filters[1, U(j)] = weights[places[0, x], places[1, x], 2 * pair + 1]
+            for k in range(4):
+                weight = weights[places[0, x], places[1, x], 2 * pair + k]
+                for j in range(x, x + 8):
+                    filters[U(k), U(j)] = weight
         for i in range(8):
-            row, ahead, behind = U(i), U(i + _REACH + _DOWN[pair]), U(i + _REACH - _DOWN[pair])
-            here, right, left = U(i + _REACH), U(_REACH + _ACROSS[pair]), U(_REACH - _ACROSS[pair])
+            row, here = U(i), U(i + _REACH)
+            ahead, behind = U(i + _REACH + _DOWN[pair]), U(i + _REACH - _DOWN[pair])
+            right, left = U(_REACH + _ACROSS[pair]), U(_REACH - _ACROSS[pair])
+            ahead2, behind2 = U(i + _REACH + _DOWN[pair + 1]), U(i + _REACH - _DOWN[pair + 1])
+            right2, left2 = U(_REACH + _ACROSS[pair + 1]), U(_REACH - _ACROSS[pair + 1])
             for j in range(U(width)):
-                centre = near[here, j + U(_REACH)]
-                a = np.int16(near[ahead, j + right] - centre)
-                b = np.int16(near[behind, j + left] - centre)
-                low, high = limits[0, j], limits[1, j]
-                least, most = np.int16(-low), np.int16(-high)
-                narrow = np.int16(min(low, max(least, a)) + min(low, max(least, b)))
-                wide = np.int16(min(high, max(most, a)) + min(high, max(most, b)))
-                fine = np.int32(np.int32(filters[0, j]) * np.int32(narrow))
-                coarse = np.int32(np.int32(filters[1, j]) * np.int32(wide))
-                total[row, j] += np.int32(fine + coarse)
+                centre, low, high = near[here, j + U(_REACH)], limits[0, j], limits[1, j]
+                one = _taps(
+                    centre, near[ahead, j + right], near[behind, j + left], low, high,
+                    filters[0, j], filters[1, j],
+                )  # fmt: skip
+                two = _taps(
+                    centre, near[ahead2, j + right2], near[behind2, j + left2], low, high,
+                    filters[2, j], filters[3, j],
+                )  # fmt: skip
+                total[row, j] += np.int32(one + two)
 
 
 @kernel("i8(i2[:,::1],i2[:,::1])")
