@@ -73,10 +73,8 @@ def code_with(coder, buffer, encoding, probability, bit):
 def _adapted(state, goal):
     """Return a state after an outcome: `goal` is 0 or 2**22."""
     seen = state & 1023
-    probability = state >> 10
-    probability += ((goal - probability) * np.int64(_STEP[seen])) >> 16
-    probability = min(4194303, probability)
-    return np.uint32((probability << 10) | min(seen + 1, COUNT_LIMIT))
+    change = ((goal - (state >> 10)) * np.int64(_STEP[seen])) >> 16  # never quite to the goal
+    return np.uint32(state + (change << 10) + (1 if seen < COUNT_LIMIT else 0))
 
 
 @kernel("i8(u8[::1],u1[::1],b1,u4[::1],i8,i8)")
