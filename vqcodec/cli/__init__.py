@@ -72,9 +72,8 @@ def __getattr__(name: str) -> Any:
 def main() -> None:
     """Run the command line and exit with its status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    gc.set_threshold(50_000)  # what start-up makes is no garbage: look through it less often
     first = sys.argv[1:2]
     try:
         _build((first[0],) if first and first[0] in _COMMANDS else _COMMANDS)(prog_name="vqcodec")
     finally:
-        gc.freeze()  # nor at the exit, where a last look takes a twentieth of a second
+        gc.freeze()  # a last look for garbage would take a twentieth of a second
