@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,14 @@ class Job:
         self.tables = tables_of(codebook)
         self.progress = progress
 
+    @cached_property
+    def activity(self) -> tuple[np.ndarray, float]:
+        """Activity of all 8 x 8 blocks, and its mean."""
+        from vqcodec.photo import visual
+
+        activity = visual.block_activity(self.samples)
+        return activity, float(activity.mean(dtype=np.float64))
+
     def run(self, step: int, dearness: float = 1.0) -> Coded:
         """Encode at a step index; `dearness` is what a bit costs, against the usual."""
         from vqcodec.photo import visual
@@ -119,14 +127,16 @@ class Job:
             max(0, step - ALPHA_FINER), visual.PROFILE if eye else 0, eye, True,
             shipped_codebook().identity[:SHIPPED_PREFIX] if self.codebook is None else None,
         )  # fmt: skip
-        mean = visual.mean_activity(self.samples) if eye else 0.0
+        activity, mean = self.activity
         coded = Coded(header, self.codebook)
         tiles = header.grid.places()
 
         def work(tile: Place) -> tuple[bytes, np.ndarray, int]:
             top, left, tall, wide = tile
             samples = self.samples[top : top + tall, left : left + wide]
-            data, decoded = self._encode_tile(header, mean, dearness, samples)
+            blocks = activity[top // 8 : -(-(top + tall) // 32) * 4]
+            blocks = blocks[:, left // 8 : -(-(left + wide) // 32) * 4].astype(np.float64) - mean
+            data, decoded = self._encode_tile(header, blocks, dearness, samples)
             gap = samples.astype(np.int32) - decoded
             return data, decoded, int((gap * gap).sum(dtype=np.int64))
 
@@ -146,23 +156,25 @@ class Job:
         return coded
 
     def _encode_tile(
-        self, header: Header, mean: float, dearness: float, samples: np.ndarray
+        self, header: Header, activity: np.ndarray, dearness: float, samples: np.ndarray
     ) -> tuple[bytes, np.ndarray]:
         from vqcodec.photo import visual
         from vqcodec.photo.planes import to_planes
         from vqcodec.photo.tiles import encode_tile
 
         planes = to_planes(samples)
-        offsets = activity = None
+        offsets = None
         if header.offsets:
-            offsets, activity = visual.adapt(planes[0], mean)
+            offsets, weights = visual.adapt(activity)
+        else:
+            weights = visual.adapt_slightly(activity)
         data, state = encode_tile(
             planes,
             self.tables,
             quantization(header),
             self.options.effort,
             offsets,
-            activity,
+            weights,
             dearness,
         )
         return data, samples_of(state, samples.shape[0], samples.shape[1])

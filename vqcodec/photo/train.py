@@ -170,6 +170,7 @@ def _adapt(
     Every third crop is coded as for the eye, so that either tuning starts well.
     """
     from vqcodec.photo import visual
+    from vqcodec.photo.planes import to_samples
     from vqcodec.photo.tiles import Quantization, TileCoder, search_tile
 
     priors = [tables.priors(kind) for kind in range(TYPES)]
@@ -182,8 +183,8 @@ def _adapt(
         offsets = activity = None
         if i % 3 == 2:
             q = Quantization(step, visual.ORANGE, visual.GREEN, 0, visual.PROFILE, True)
-            mean = float(visual.block_activity(planes[0]).mean())
-            offsets, activity = visual.adapt(planes[0], mean)
+            activity = visual.block_activity(to_samples(planes)).astype(np.float64)
+            offsets, activity = visual.adapt(activity - activity.mean())
         coder = TileCoder(q, tables, 1 << 21)
         for decided in search_tile(planes, tables, q, _EFFORT, offsets, activity):
             coder.code_plane(*decided, priors[decided[2]])
