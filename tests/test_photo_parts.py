@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from vqcodec import rangecoder
 from vqcodec.codebook import Codebook
 from vqcodec.errors import CancelledError, CodebookError
+from vqcodec.photo.block import seam_error
 from vqcodec.photo.bootstrap import bootstrap, code_tree, lattice
 from vqcodec.photo.contexts import FIELDS, LUMA, PAIR_NODES
 from vqcodec.photo.job import shipped_codebook
@@ -26,6 +27,7 @@ from vqcodec.photo.signs import code_sign, measure_gaps
 from vqcodec.photo.tiles import coding_order
 from vqcodec.photo.transform import forward, inverse
 from vqcodec.photo.transparency import fill_transparent
+from vqcodec.photo.visual import adapt_slightly, block_activity
 
 
 def test_what_varies_is_to_be_divided() -> None:
@@ -62,6 +64,42 @@ def test_a_block_runs_along_its_stripes(down: int, across: int, mode: int) -> No
     assert found - {-1} <= {mode - 1, mode, mode + 1}
     survey(np.full_like(plane, 7), cells, LUMA, 0, 0, 20.0, notes, features)
     assert run_of(notes, 5, 0) == -1
+
+
+@pytest.mark.parametrize("mode", [PLANAR, 10])
+def test_a_seam_is_a_step_that_the_original_does_not_have(mode: int) -> None:
+    original = np.random.default_rng(8).integers(0, 900, (32, 32), np.int16)
+    plane = original - np.int16(3)  # darker on both sides alike: no seam
+    prediction = np.zeros((1, 1024), np.int16)
+    block = plane[8:16, 16:24]
+    prediction[0, :64] = (block.T if mode == 10 else block).ravel()
+    residual = np.zeros(1024, np.int32)
+    place = (original, plane, 8, 16, 8, mode, prediction, 0, residual)
+    assert seam_error(*place) == 0
+    residual[:] = 5
+    assert seam_error(*place) == 16 * 25
+    residual[:] = 0
+    residual[3] = 2  # of the upper border, or of the left one where the block lies transposed
+    assert seam_error(*place) == 4
+    assert seam_error(original, plane, 0, 0, 8, mode, prediction, 0, residual) == 0
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_activity_is_the_variance_of_luma_in_blocks(channels: int) -> None:
+    samples = np.random.default_rng(channels).integers(0, 256, (41, 70, channels), np.uint8)
+    samples[:16] //= 16
+    samples.flags.writeable = False
+    values = samples.astype(np.int64)
+    luma = values[..., 0] * 4
+    if channels > 2:
+        luma = values[..., 0] + 2 * values[..., 1] + values[..., 2]
+    blocks = np.pad(luma, ((0, 23), (0, 26)), mode="edge").reshape(8, 8, 12, 8)
+    activity = block_activity(samples)
+    assert activity.shape == (8, 12)
+    assert np.abs(activity - np.log2(blocks.var((1, 3)) + 256)).max() < 1e-3
+    weights = adapt_slightly(activity - activity.mean())
+    assert 1 < weights[0].min() < weights[0].max() < 1.4  # what is calm weighs more
+    assert np.abs(np.log2(weights).mean()) < 0.01
 
 
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))

@@ -119,3 +119,25 @@ def search_block(
             for k in range(U(n * n)):
                 best_prediction[size, k] = predictions[mode, k]
     return cost
+
+
+@kernel("f8(i2[:,::1],i2[:,::1],i8,i8,i8,i8,i2[:,::1],i8,i4[::1])")
+def seam_error(original, plane, y, x, n, mode, prediction, row, residual):
+    """Return by how much a block's steps across its left and upper border are wrong, squared.
+
+    The block is row `row` of `prediction` plus `residual`; its neighbours are in the plane.
+    """
+    down, across = (1, n) if is_horizontal(mode) else (n, 1)
+    total = np.int64(0)
+    for k in range(n):
+        if x > 0:
+            decoded = np.int64(prediction[row, k * down]) + residual[k * down]
+            step = np.int64(original[y + k, x]) - original[y + k, x - 1]
+            gap = decoded - plane[y + k, x - 1] - step
+            total += gap * gap
+        if y > 0:
+            decoded = np.int64(prediction[row, k * across]) + residual[k * across]
+            step = np.int64(original[y, x + k]) - original[y - 1, x + k]
+            gap = decoded - plane[y - 1, x + k] - step
+            total += gap * gap
+    return float(total)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.photo.block import search_block
+from vqcodec.photo.block import seam_error, search_block
 from vqcodec.photo.contexts import FEATURES, LUMA, set_cells
 from vqcodec.photo.elements import split_context
 from vqcodec.photo.kernel import kernel
@@ -91,7 +91,7 @@ def _variance(originals, count):
 @kernel
 def search_plane(
     original, plane, cells, symbols, values, luma, luma_cells, first, first_cells, order, offsets,
-    kind, step_index, profile, activity, weight, effort,
+    kind, step_index, profile, activity, weight, seams, effort,
     dense4, dense8, pair16, dct32, scans,
     forward4, forward8, forward16, forward32,
     codewords, pair_weights, coded_weights,
@@ -112,6 +112,9 @@ def search_plane(
         Weight of the squared error, by 8 x 8 block.
     weight : float
         Lambda, in squared steps a bit.
+    seams : float
+        Weight, at coarse steps, of wrong steps across the borders of 32 x 32 blocks with a
+        residual: the cosines of one do not know of those of the next. 0 leaves them alone.
     effort : int
         1 to 9.
 
@@ -146,6 +149,7 @@ def search_plane(
                         inverse_steps[s, k] = np.float32(16.0 / steps[s, k])
             step = steps[5, 15]
             delta = step / 16.0
+            joint = seams * min(1.0, max(0.0, (index - 84) / 48)) / (delta * delta)
             if surveyed:
                 survey(original, luma_cells, kind, unit_y, unit_x, delta, notes, features)
             size = np.int64(5)
@@ -191,6 +195,16 @@ def search_plane(
                             mode_costs, direction_costs, mode_norms, coded_costs, pair_costs, lut,
                             inverse_steps, heir, best_prediction, best_symbols, best_values, best,
                         )  # fmt: skip
+                        if size == 5 and joint > 0.0 and best[5, 1] > 0:
+                            mode, coded = best[5, 0], best[5, 1]
+                            dequantise(best_values[5], 0, 2 * coded, steps, 5, coefficients)
+                            inverse(
+                                coefficients, 2 * coded, 5, mode,
+                                dense4, dense8, pair16, dct32, scans, work, restored,
+                            )  # fmt: skip
+                            cost += joint * importance * seam_error(
+                                original, plane, y, x, n, mode, best_prediction, 5, restored
+                            )  # fmt: skip
                         if size > 2:
                             cost += weight * split_costs[size, smaller, 0]
                         if surveyed and size > smallest:

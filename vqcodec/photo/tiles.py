@@ -24,6 +24,7 @@ from vqcodec.photo.restore import scratch as restore_scratch
 from vqcodec.photo.stream import UNIT, UNIT_OFFSETS, code_plane, scratch
 
 _PRICE = 0.8  # of a bit by the static tables: adapted and mixed probabilities make fewer
+_SEAMS = 3.0  # how often a sample at the border of a 32 x 32 block counts, for the eye
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,8 @@ def search_tile(
     for number, (kind, step) in enumerate(plane_layout(planes.shape[0], q)):
         search_plane(
             pad(planes[number], state.height, state.width), *state.arrays(number, kind),
-            kind, step, profile, activity, LAMBDA * _PRICE * dearness, effort,
+            kind, step, profile, activity, LAMBDA * _PRICE * dearness,
+            _SEAMS if q.offsets and kind == LUMA else 0.0, effort,
             *tables.search(kind), *working,
         )  # fmt: skip
         yield state, number, kind, step

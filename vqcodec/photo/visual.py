@@ -30,7 +30,7 @@ _PIXELS = 1 << 22  # of a band
 
 
 @kernel("void(u1[:,:,::1],i8[:,::1],i8[:,::1])")
-def _sum_blocks(samples, totals, squares):
+def _sum_blocks(samples: np.ndarray, totals: np.ndarray, squares: np.ndarray) -> None:
     """Add luma, in quarter steps, and its square to the sums of the 8 x 8 blocks.
 
     Blocks may reach beyond the samples: the last row and column go on.
@@ -71,7 +71,8 @@ def block_activity(samples: np.ndarray | Raster) -> np.ndarray:
     for top in range(0, height, rows):
         here = activity[top // 8 : (top + rows) // 8]
         totals, squares = np.zeros((2, *here.shape), np.int64)
-        _sum_blocks(np.ascontiguousarray(samples[top : top + rows]), totals, squares)
+        band = np.require(samples[top : top + rows], np.uint8, ["C", "W"])
+        _sum_blocks(band, totals, squares)
         variance = (squares * 64 - totals * totals) / 4096.0
         here[...] = np.rint(np.log2(variance + _FLOOR) * _GRID) / _GRID
     return activity
