@@ -153,6 +153,49 @@ def test_steps_leave_the_threshold_of_hearing_only_beyond_the_highest_quality():
     assert result[0, 0, loudest] == result[1, 0, loudest] == result[2, 0, loudest] + 8
 
 
+def test_the_encoders_ear_is_that_of_the_measure():
+    from vqcodec.audio.bands import EDGES_HZ
+    from vqcodec.audio.importance import _LOWEST, _sensitivity, _tables
+    from vqcodec.metrics.noise_to_mask import Ear
+
+    generator = np.random.default_rng(5)
+    t = np.arange(12000) / 48000
+    sound = 0.1 * np.sin(2 * np.pi * 900 * t) * (t > 0.1) + generator.normal(0, 1e-3, len(t))
+    ear = Ear(48000, 2048, _LOWEST, EDGES_HZ[-1])
+    power = ear.magnitudes(sound) ** 2
+    spread = ear.spread(power @ ear.gather + ear.internal)
+    mask, state = np.empty_like(spread), spread[0]
+    for i, frame in enumerate(spread):
+        state = ear.decay * state + (1 - ear.decay) * frame if i else frame
+        mask[i] = np.maximum(state, frame)
+    expected = (1 / (mask * ear.margin)) @ ear.gather.T
+    tables = _tables(48000, 4096)
+    result = np.zeros((len(power), power.shape[1] + 1))
+    _sensitivity(
+        power.astype(np.float32), tables.gather, tables.reach, tables.bands,
+        np.zeros((4, tables.bands.shape[1])), result,
+    )  # fmt: skip
+    found = np.diff(result, axis=1)
+    heard = expected > 0
+    assert np.allclose(found[heard], expected[heard], rtol=1e-3)
+
+
+def test_errors_count_less_where_more_is_masked():
+    from vqcodec.audio.importance import worth_of
+
+    bands = layout(48000)
+    generator = np.random.default_rng(6)
+    sound = generator.normal(0, 30, (2, 4 * 4096)).astype(np.float32)
+    sound[0, 2 * 4096 :] *= 32  # the left channel becomes louder by 30 dB
+    levels, angles = np.ones(6, np.int64), np.zeros((6, BANDS), np.int64)
+    worth = worth_of(sound, bands, 6, levels, angles)[:, :, 5:25]
+    assert abs(worth[0, 0] - worth[0, 1]).mean() < 1
+    assert (worth[5, 0] < worth[5, 1] - 8).all()
+    angles[:] = 4  # mid and side: the noise of each reaches both
+    turned = worth_of(sound, bands, 6, levels, angles)[:, :, 5:25]
+    assert np.allclose(turned[5, 0], worth[5, 1] - 1, atol=0.1)
+
+
 def test_short_loud_blocks_have_finer_steps():
     from vqcodec.audio.masking import masking
     from vqcodec.audio.partition import FIRST_SHORT, Knobs, block_levels, choose

@@ -21,6 +21,7 @@ PARTS = {
     "onsets": "finer steps of loud short blocks",
     "stereo": "stereo: left and right apart",
     "masking": "masking: one step for all bands, at equal rates",
+    "ear": "weights of the encoder's ear: all squared steps count alike",
     "noise": "noise filling",
     "mixing": "adaptive, mixed contexts: a fixed code for each expected magnitude",
     "priors": "trained probabilities: they start at one half in each segment",
@@ -36,6 +37,7 @@ _PLANS: dict[str, dict[str, Any]] = {
     "switching": {"knobs": Knobs(bias=1e9)},
     "onsets": {"knobs": Knobs(onset=0.0)},
     "stereo": {"stereo": False},
+    "ear": {"ear": False},
 }
 
 

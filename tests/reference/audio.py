@@ -105,7 +105,7 @@ class Bands:
             self.down.append([*np.round(256 * 10 ** (-2.5 * gap)).astype(int).tolist(), 0])
             least = quiet + np.round(256 * np.log2(12 * 256 * power * size / count))
             self.floor.append(least.astype(int).tolist())
-            self.tilt.append(np.round(tilt * np.maximum(0, z - 8)).astype(int).tolist())
+            self.tilt.append(np.round(tilt * z).astype(int).tolist())
             self.width.append(np.round(256 * np.log2(count)).astype(int).tolist())
         self.nearest = [
             [np.argmin(abs(a[:, None] - b[None]), 1).tolist() for b in barks] for a in barks
@@ -223,7 +223,7 @@ class Reader:
     """Reads the elements of one segment."""
 
     def __init__(self, data: bytes, rate: int, book: Book) -> None:
-        require(book.kind == "audio" and book.config["format"] == 2, "no codebook of audio")
+        require(book.kind == "audio" and book.config["format"] == 3, "no codebook of audio")
         self.coder = Coder(data, book)
         self.numbers: dict[str, int] = book.config  # type: ignore[assignment]
         self.bands = Bands(rate, self.numbers["tilt"], self.numbers["quiet"])
@@ -399,7 +399,7 @@ class Reader:
             reference = REFERENCE + (follow * (loudness // count - REFERENCE) >> 8)
             for band in range(count):
                 value = (gamma * (s[band] - reference) >> 8) - tilt[band]
-                s[band] = max(reference + knob + value, floor[band] + min(0, knob + 1152))
+                s[band] = max(reference + knob + value, floor[band] + min(0, knob + 1536))
         steps: list[list[int]] = [[] for _ in spread]
         for band in range(count):
             for channel, own in enumerate(steps):

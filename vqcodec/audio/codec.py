@@ -28,7 +28,7 @@ import numpy as np
 from vqcodec.audio import mdct
 from vqcodec.audio.header import CHANNELS, RATES, check_values, frame_size
 from vqcodec.audio.model import Tables, tables_of
-from vqcodec.audio.options import Options, quality_knob
+from vqcodec.audio.options import DEFAULT_QUALITY, Options, quality_knob
 from vqcodec.audio.segment import FIRST, SPEECH, Coder, elements, parse, sizes_of
 from vqcodec.codebook import Codebook
 from vqcodec.container import ByteReader, pack_varint
@@ -44,6 +44,7 @@ _PREFIX = 8
 _FULL_SCALE = 32768.0
 _GROUP = 8  # segments whose bits are shared out together when a bitrate is asked for
 _KNOB_RANGE = (-6144, 8192)  # at finer steps the largest magnitudes would not fit
+_SAMPLED = 4  # one in so many tells how the bits of a group go with the knob
 _TOLERANCE = 0.015  # octaves of bits by which a group may miss; the next ones make up for it
 
 
@@ -121,7 +122,12 @@ class Encoder:
         self._buffer: np.ndarray | None = None
         self._segments = 0
         self._before = [0] * len(elements(channels))
-        self._knob = quality_knob(6.0 if self.options.quality is None else self.options.quality)
+        self._knob = quality_knob(DEFAULT_QUALITY)
+        if self.options.quality is not None:
+            self._knob = quality_knob(self.options.quality)
+        elif self.options.bitrate is not None:  # where the search begins: a bit a sample is much
+            octaves = math.log2(self.options.bitrate / (rate * channels))
+            self._knob = quality_knob(min(10.0, max(0.0, DEFAULT_QUALITY + 3 * octaves)))
         self._group: list[Plan] = []
         self._group_frames = 0
         self._owed = 0.0  # bits that earlier groups left over
@@ -251,8 +257,8 @@ class Encoder:
         for _ in range(12):
             segments = [plan.code(knob) for plan in self._group]
             excess = math.log2(8 * sum(map(len, segments)) / target)
-            if abs(excess) < nearest:
-                best, nearest, self._knob = segments, abs(excess), knob
+            if abs(excess) < abs(nearest):
+                best, nearest, self._knob = segments, excess, knob
             if abs(excess) < _TOLERANCE or high - low <= 1:
                 break
             points.append((knob, excess))
@@ -265,11 +271,27 @@ class Encoder:
                 (k0, e0), (k1, e1) = sorted(points, key=lambda p: abs(p[1]))[:2]
                 if k0 != k1 and e0 != e1:
                     slope = self._slope = min(-1 / 3000, (e1 - e0) / (k1 - k0))
-            nearest_knob = min(points, key=lambda p: abs(p[1]))
-            knob = round(nearest_knob[0] - nearest_knob[1] / slope)
+            knob = round(self._knob - nearest / slope)
+            if low < knob < high:
+                knob = self._corrected(knob, best, nearest)
             if not low < knob < high:
                 knob = (low + high) // 2
         return best
+
+    def _corrected(self, knob: int, best: list[bytes], excess: float) -> int:
+        """Return a better guess than `knob`, from what it makes of every fourth segment.
+
+        best : the segments at the knob that is nearest so far, which miss by `excess` octaves.
+        """
+        few = range(1, len(self._group), _SAMPLED)
+        if len(self._group) < _SAMPLED or knob == self._knob:
+            return knob
+        now, before = (
+            sum(map(len, parts))
+            for parts in ([self._group[i].code(knob) for i in few], [best[i] for i in few])
+        )
+        factor = -excess / math.log2(now / before) if now != before else 1.0
+        return round(self._knob + (knob - self._knob) * min(2.0, max(0.5, factor)))
 
 
 def _extend(x: np.ndarray, missing: int, fade: int) -> np.ndarray:

@@ -38,7 +38,7 @@ REFERENCE = round(OCTAVE * np.log2(1e4 * ENERGY_UNIT))  # power at which the kno
 _UP, _DOWN = 10.0, 25.0  # dB per bark: how masking falls off above and below a masker
 _FACTOR_BITS = 8
 # The knob below which steps leave the threshold of hearing behind: that of the highest quality.
-BEYOND = -1152
+BEYOND = -1536
 _SILENCE_DB = 0.339  # power of a sine at 0 dB of sound pressure, if full scale plays at 92 dB
 
 
@@ -53,7 +53,7 @@ class Masking:
     floor : (6, BANDS) int64
         Least squared step, by the threshold of hearing; logarithm.
     tilt : (6, BANDS) int64
-        Finer steps at high frequencies; logarithm.
+        Finer steps towards high frequencies; logarithm.
     width : (6, BANDS) int64
         Logarithm of the number of coefficients.
     """
@@ -72,7 +72,7 @@ def hearing_threshold(hertz: np.ndarray) -> np.ndarray:
 
 
 def masking(bands: Layout, tilt: int, quiet: int) -> Masking:
-    """Return the tables; `tilt` in 1/256 octave per bark, `quiet` in 1/256 octave."""
+    """Return the tables; `tilt` in 1/256 octave of power per bark, `quiet` likewise."""
     return _masking(bands.rate, tilt, quiet)
 
 
@@ -96,7 +96,7 @@ def _masking(rate: int, tilt_per_bark: int, quiet: int) -> Masking:
         floor[level, :n] = quiet + np.round(
             OCTAVE * np.log2(12 * ENERGY_UNIT * power * size / count)
         )
-        tilt[level, :n] = np.round(tilt_per_bark * np.maximum(0, z - 8))
+        tilt[level, :n] = np.round(tilt_per_bark * z)
         width[level, :n] = np.round(OCTAVE * np.log2(count))
     return Masking(up, down, floor, tilt, width)
 

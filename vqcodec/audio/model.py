@@ -31,19 +31,19 @@ from vqcodec.audio.quantizer import ONE, Lattice, lattice, paths
 from vqcodec.codebook import Codebook
 from vqcodec.errors import CodebookError
 
-FORMAT = 2
+FORMAT = 3
 # The numbers of the configuration with their ranges and first values.
 NUMBERS: dict[str, tuple[int, int, int]] = {
-    "gamma": (0, 256, 208),  # exponent of the masking, in 1/256
-    "follow": (0, 256, 128),  # how far the masking is in proportion to the loudness of the block
-    "tilt": (-64, 64, -8),  # finer steps above 8 bark, in 1/256 octave of power per bark
+    "gamma": (0, 256, 224),  # exponent of the masking, in 1/256
+    "follow": (0, 256, 170),  # how far the masking is in proportion to the loudness of the block
+    "tilt": (-64, 64, -24),  # finer steps, in 1/256 octave of power per bark
     "quiet": (-8192, 8192, -1280),  # added to the threshold of hearing, in 1/256 octave
-    "skip": (-64, 64, -20),  # bands weaker than this are not coded, in quarter octaves of power
-    "fill_empty": (0, 512, 200),  # gain of the noise in 1/256
-    "fill_coded": (0, 512, 90),
+    "skip": (-64, 64, -28),  # bands weaker than this are not coded, in quarter octaves of power
+    "fill_empty": (0, 512, 160),  # gain of the noise in 1/256
+    "fill_coded": (0, 512, 65),
     "fill_most": (0, 4096, 16),  # in 1/256 of the squared step
     "limit": (1, 1023, 255),  # count at which the probabilities stop slowing down
-    "lagrangian": (0, 4096, 95),  # squared steps a bit at the knob 0, in 1/1024: the encoder's
+    "lagrangian": (0, 4096, 110),  # squared steps a bit at the knob 0, in 1/1024: the encoder's
 }
 _BITS = 1 / 256
 _MOST_KNOWN = 8

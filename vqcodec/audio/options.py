@@ -9,7 +9,7 @@ from vqcodec.errors import ParameterError
 MODELS = ("auto", "music", "speech")
 DEFAULT_QUALITY = 6.0
 _OCTAVE = 256
-_DB_AT_ZERO, _DB_PER_STEP = 9.0, -2.25  # squared step by quality
+_DB_AT_ZERO, _DB_PER_STEP = 4.5, -2.25  # squared step by quality
 
 
 @dataclass(frozen=True)

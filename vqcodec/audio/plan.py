@@ -44,14 +44,16 @@ class Plan:
 
     def __init__(
         self, coder: Coder, x: np.ndarray, frames: int, before: list[int], last: bool, knob: int,
-        flags: int, stereo: bool = True, knobs: Knobs | None = None,
+        flags: int, stereo: bool = True, knobs: Knobs | None = None, ear: bool = True,
     ) -> None:  # fmt: skip
+        from vqcodec.audio.importance import worth_of
         from vqcodec.audio.search import measure
 
         self.coder, self.frames, self.flags = coder, frames, flags
         self.parts: list[Element] = []
         self.spectra: list[np.ndarray] = []
         self.after: list[int] = []
+        self.worth: list[np.ndarray | None] = []
         bands, masks, numbers = coder.bands, coder.masks, coder.tables.numbers
         frame, margin = bands.frame, bands.frame // 2
         gamma = numbers["gamma"] / OCTAVE
@@ -77,12 +79,16 @@ class Plan:
                 bands.nearest, masks.floor, _SILENCED, thresholds, gamma, stereo, part.angles,
                 part.energies, coder.small[4, 0],
             )  # fmt: skip
+            self.worth.append(
+                worth_of(mine, bands, part.blocks, part.levels, part.angles) if ear else None
+            )
             self.parts.append(part)
             self.spectra.append(spectrum)
             self.after.append(int(sizes[-1]))
 
     def quantise(self, knob: int) -> None:
         """Choose all symbols at a knob."""
+        from vqcodec.audio.importance import weigh
         from vqcodec.audio.search import quantise
         from vqcodec.audio.trellis import Search
 
@@ -90,11 +96,18 @@ class Plan:
 
         search = Search(self.coder.bands.frame // self.coder.tables.dimension, BANDS)
         c, b, m, t = self.coder, self.coder.bands, self.coder.masks, self.coder.tables
-        for part, spectrum in zip(self.parts, self.spectra, strict=True):
+        for part, spectrum, worth in zip(self.parts, self.spectra, self.worth, strict=True):
             part.values = np.zeros(spectrum.shape, np.int32)
             part.symbols = np.zeros((len(spectrum), spectrum.shape[1] // t.dimension), np.int16)
             expectations = np.zeros(part.symbols.shape, np.int8)
             self.expectations.append(expectations)
+            importance = np.ones(part.energies.shape, np.float32)
+            if worth is not None:
+                weigh(
+                    part.blocks, part.levels, part.offsets, b.edges, b.counts, m.up, m.down,
+                    m.floor, m.tilt, m.width, knob, c.law, part.angles, part.energies, part.steps,
+                    c.small[3], worth, importance,
+                )  # fmt: skip
             quantise(
                 spectrum, b.frame, part.blocks, part.levels, part.offsets, b.edges, b.counts, m.up,
                 m.down, m.floor, m.tilt, m.width, knob, c.law, t.numbers["skip"],
@@ -102,7 +115,7 @@ class Plan:
                 np.float32(_lagrangian(t.numbers["lagrangian"], knob)), t.signed_costs,
                 t.symbols.index,
                 t.symbols.side, t.codewords, c.rows(len(spectrum)), c.small, c.features,
-                part.symbols, part.values, expectations, *search.arrays,
+                part.symbols, part.values, expectations, importance, *search.arrays,
             )  # fmt: skip
 
     def code(self, knob: int) -> bytes:

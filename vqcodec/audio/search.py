@@ -116,18 +116,19 @@ def measure(
 @kernel(
     "void(f4[:,::1],i8,i8,i8[::1],i8[::1],i8[:,::1],i8[::1],i8[:,::1],i8[:,::1],i8[:,::1],"
     "i8[:,::1],i8[:,::1],i8,i8[::1],i8,i8[:,::1],i8[:,:,::1],i8[:,:,::1],i8[:,:,::1],f4,f4[:,:,::1],"
-    "i8[::1],i8,i8[:,:,::1],i8[:,:,::1],i8[:,:,::1],i8[::1],i2[:,::1],i4[:,::1],i1[:,::1],"
+    "i8[::1],i8,i8[:,:,::1],i8[:,:,::1],i8[:,:,::1],i8[::1],i2[:,::1],i4[:,::1],i1[:,::1],f4[:,:,::1],"
     "i8[:,::1],i8[:,::1],f4[:,:,::1],i8[:,::1],f4[:,::1],i8[:,:,::1],f8[:,::1])"
 )
 def quantise(
     x, frame, blocks, levels, offsets, edges, counts, up, down, floor, tilt, width, knob, law,
     skip, angles, energies, steps, level_weights, lagrangian, costs, index, side, codewords,
-    rows, small, f, symbols, values, expectations, trail, emptied, carried, desk, sizes,
+    rows, small, f, symbols, values, expectations, importance, trail, emptied, carried, desk, sizes,
     numbers, cost,
 ):  # fmt: skip
     """Choose all symbols of an element; the arrays are those of `stream.code_element`.
 
     costs : (KINDS, levels, symbols) float32, bits of each symbol with its signs
+    importance : (blocks, channels, BANDS) float32, what a squared step of error counts
     expectations : (channels, n / d) int8, level of each vector, -1 where none is coded
     The last seven are the arrays of a `trellis.Search`.
     """
@@ -149,13 +150,13 @@ def quantise(
         new, one, two = turn, (turn + 2) % 3, (turn + 1) % 3
         for channel in range(x.shape[0]):
             other = rows[0, new] if channel > 0 else rows[x.shape[0] - 1, one]
+            second = 1 if channel > 0 else 0
             quantise_channel(
-                x[channel, start : start + size], f, 1 if channel > 0 else 0, level, bands, edges,
-                energies[block, channel], steps[block, channel], skip, level_weights, lagrangian,
-                costs, index, side, codewords, rows[channel, new], rows[channel, one],
-                rows[channel, two], other, symbols[channel], values[channel], start,
-                expectations[channel], trail, emptied, carried, desk, sizes, numbers,
-                cost,
+                x[channel, start : start + size], f, second, level, bands, edges,
+                energies[block, channel], steps[block, channel], importance[block, channel], skip,
+                level_weights, lagrangian, costs, index, side, codewords, rows[channel, new],
+                rows[channel, one], rows[channel, two], other, symbols[channel], values[channel],
+                start, expectations[channel], trail, emptied, carried, desk, sizes, numbers, cost,
             )  # fmt: skip
         turn = (turn + 1) % 3
         start += size

@@ -1,9 +1,9 @@
 # mypy: allow-untyped-defs, no-check-untyped-defs
 """The encoder's way through the trellis: which numbers to send for a channel of a block.
 
-Viterbi's algorithm (1967) with one survivor for each state: squared error plus
-lambda times rate (in squared steps), with rates from a table by level that
-training has filled. Each survivor carries what the coder will have seen of the
+Viterbi's algorithm (1967) with one survivor for each state: squared error, weighed by what
+it is worth in the band, plus lambda times rate (in squared steps), with rates from a table by level
+that training has filled. Each survivor carries what the coder will have seen of the
 block if it wins, so that its rates are those of its own past.
 """
 
@@ -86,14 +86,17 @@ def extend_by_zeros(energy, lagrangian, costs, cost, fresh, desk, sizes, d):
 
 
 @kernel(
-    "void(f4,f4,f4,f4[:,:,::1],i8[::1],i8,i8[:,:,::1],i8[:,:,::1],f8[::1],f8[::1],i8[:,::1],"
+    "void(f4,f4,f4,f4,f4[:,:,::1],i8[::1],i8,i8[:,:,::1],i8[:,:,::1],f8[::1],f8[::1],i8[:,::1],"
     "f4[:,::1])"
 )
-def extend(y0, y1, lagrangian, costs, index, side, codewords, numbers, cost, fresh, desk, sizes):
+def extend(
+    y0, y1, weight, lagrangian, costs, index, side, codewords, numbers, cost, fresh, desk, sizes
+):
     """Extend the survivors by one vector of magnitudes in steps; `y1` is 0 where d is 1.
 
     Parameters
     ----------
+    weight : float32, what a squared step of error counts
     costs : (KINDS, levels, symbols) float32, bits of each symbol with its signs
     numbers : (2, 2, 4) int64
         What to try, see `candidates`, by coefficient and quantizer.
@@ -138,8 +141,8 @@ def extend(y0, y1, lagrangian, costs, index, side, codewords, numbers, cost, fre
                 else:
                     size0, size1 = np.float32(point(s, one)), np.float32(point(following, two))
                     total += lagrangian * (_escape_bits(one) + (_escape_bits(two) if d == 2 else 0))
-                total += (y0 - size0 * _UNIT) * (y0 - size0 * _UNIT)
-                total += (y1 - size1 * _UNIT) * (y1 - size1 * _UNIT)
+                total += weight * (y0 - size0 * _UNIT) * (y0 - size0 * _UNIT)
+                total += weight * (y1 - size1 * _UNIT) * (y1 - size1 * _UNIT)
                 whole = cost[s] + np.float64(total)
                 if whole < fresh[end]:
                     fresh[end] = whole
@@ -222,14 +225,14 @@ def expect(carried, desk, common, last, far, running, rest, share):
 
 
 @kernel(
-    "void(f4[::1],i8[::1],i8,i8,i8,i8[:,::1],i8[::1],i8[::1],i8,i8[:,:,::1],f4,f4[:,:,::1],"
+    "void(f4[::1],i8[::1],i8,i8,i8,i8[:,::1],i8[::1],i8[::1],f4[::1],i8,i8[:,:,::1],f4,f4[:,:,::1],"
     "i8[::1],i8,i8[:,:,::1],i8[::1],i8[::1],i8[::1],i8[::1],i2[::1],i4[::1],i8,i1[::1],"
     "i8[:,::1],i8[:,::1],f4[:,:,::1],i8[:,::1],f4[:,::1],i8[:,:,::1],f8[:,::1])"
 )
 def quantise_channel(
-    x, f, second, level, bands, edges, energies, steps, skip, level_weights, lagrangian, costs,
-    index, side, codewords, current, before, older, other, symbols, values, start, expectations,
-    trail, emptied, carried, desk, sizes, numbers, cost,
+    x, f, second, level, bands, edges, energies, steps, importance, skip, level_weights, lagrangian,
+    costs, index, side, codewords, current, before, older, other, symbols, values, start,
+    expectations, trail, emptied, carried, desk, sizes, numbers, cost,
 ):  # fmt: skip
     """Choose the symbols of one channel of a block; mirrors `stream.code_channel`.
 
@@ -270,7 +273,7 @@ def quantise_channel(
             y0, y1 = abs(x[k]) * scale, np.float32(0)
             if d == 2:
                 y1 = abs(x[k + 1]) * scale
-            own = np.float64(y0 * y0 + y1 * y1)
+            own = np.float64(importance[band] * (y0 * y0 + y1 * y1))
             energy += own
             vector_features(f, current, before, older, other, k, d, inverse, 0, 0)
             f[2] = f[3] = 0
@@ -287,8 +290,8 @@ def quantise_channel(
                 for quantizer in range(2):
                     candidates(y0, quantizer, numbers[0, quantizer])
                     candidates(y1, quantizer, numbers[1, quantizer])
-                extend(y0, y1, lagrangian, costs, index, side, codewords, numbers, cost[now],
-                       cost[then], desk, sizes)  # fmt: skip
+                extend(y0, y1, importance[band], lagrangian, costs, index, side, codewords, numbers,
+                       cost[now], cost[then], desk, sizes)  # fmt: skip
             carry(carried[now], carried[then], np.float32(STEP[step]) * _UNIT, desk, sizes, d,
                   trail[k // d])  # fmt: skip
             now = then

@@ -18,69 +18,84 @@ from vqcodec.errors import ParameterError
 
 RATE = 48000
 _WINDOW, _HOP = 2048, 1024
-_WIDTH = 0.25  # bark
+WIDTH = 0.25  # bark
 _LOUDEST = 92.0  # dB of sound pressure of a full-scale sine
 _CALIBRATION = 1019.5  # Hz
 _TIME_CONSTANTS = 0.008, 0.030  # seconds: at high frequencies, at 100 Hz
-_SUM_EXPONENT = 0.4  # how the contributions of maskers add up
+SUM_EXPONENT = 0.4  # how the contributions of maskers add up
+DOWN = 10 ** (-2.7 * WIDTH)  # of an energy, in the band below
 
 
-class _Ear:
-    """Tables at 48 kHz."""
+class Ear:
+    """Tables of the model.
 
-    def __init__(self) -> None:
-        low, high = _to_bark(80.0), _to_bark(18000.0)
-        count = int(np.ceil((high - low) / _WIDTH))
-        steps = low + _WIDTH * np.arange(count + 1)
+    Parameters
+    ----------
+    rate : int
+    window : int
+        Frames of a spectrum; each begins half of that after the last.
+    lowest, highest : float
+        Hz between which there are bands.
+    """
+
+    def __init__(
+        self, rate: int = RATE, window: int = _WINDOW, lowest: float = 80.0, highest: float = 18e3
+    ) -> None:
+        hop = window // 2
+        self.hop = hop
+        low, high = _to_bark(lowest), _to_bark(highest)
+        count = int(np.ceil((high - low) / WIDTH))
+        steps = low + WIDTH * np.arange(count + 1)
         edges = _from_bark(np.minimum(steps, high))
         self.centres = _from_bark((_to_bark(edges[:-1]) + _to_bark(edges[1:])) / 2)
-        bins = np.arange(_WINDOW // 2 + 1) * RATE / _WINDOW
-        half = RATE / _WINDOW / 2
+        bins = np.arange(hop + 1) * rate / window
+        half = rate / window / 2
         overlap = np.minimum(edges[1:, None], bins + half) - np.maximum(
             edges[:-1, None], bins - half
         )
         khz = np.maximum(bins, 1.0) / 1000
         weight = -2.184 * khz**-0.8 + 6.5 * np.exp(-0.6 * (khz - 3.3) ** 2) - 1e-3 * khz**3.6
-        self.window = np.hanning(_WINDOW + 1)[:-1]
-        sine = np.sin(2 * np.pi * _CALIBRATION / RATE * np.arange(_WINDOW))
+        self.window = np.hanning(window + 1)[:-1]
+        sine = np.sin(2 * np.pi * _CALIBRATION / rate * np.arange(window))
         level = 10 ** (_LOUDEST / 10) / np.square(self.magnitudes(sine)).max()
         power = level * 10 ** (weight / 10)
         power[0] = 0
         self.gather = (np.maximum(0, overlap) / (2 * half) * power).T
         self.internal = 10 ** (0.1456 * (self.centres / 1000) ** -0.8)
+        self.slope = -24 - 230 / self.centres  # dB per bark, upwards, at the energy 1
         barks = _to_bark(self.centres)
         offset = np.where(barks - barks[0] <= 12, 3.0, 0.25 * (barks - barks[0]))
         self.margin = 10 ** (-offset / 10)
         fast, slow = _TIME_CONSTANTS
         tau = fast + 100 / self.centres * (slow - fast)
-        self.decay = np.exp(-_HOP / (RATE * tau))
+        self.decay = np.exp(-hop / (rate * tau))
         self.unit = np.ones(count)
         self.unit = self.spread(np.ones((1, count)))[0]
 
     def spread(self, energy: np.ndarray) -> np.ndarray:
         """Spread (frames, bands) of energies; one of equal energies stays as it is."""
         count = energy.shape[1]
-        slope = -24 - 230 / self.centres + 2 * np.log10(np.maximum(energy, 1e-12))
-        up = 10 ** (np.minimum(0, slope) * _WIDTH / 10)
-        down = 10 ** (-2.7 * _WIDTH)
+        slope = self.slope + 2 * np.log10(np.maximum(energy, 1e-12))
+        up = 10 ** (np.minimum(0, slope) * WIDTH / 10)
+        down = DOWN
         places = np.arange(count)
         total = (1 - down ** (places + 1)) / (1 - down)
         total = total + (1 - up ** (count - places)) / np.maximum(1 - up, 1e-9) - 1
-        part = (energy / total) ** _SUM_EXPONENT
+        part = (energy / total) ** SUM_EXPONENT
         result = np.zeros_like(energy)
         falling = np.zeros(len(energy))
         for band in range(count - 1, -1, -1):
-            falling = falling * down**_SUM_EXPONENT + part[:, band]
+            falling = falling * down**SUM_EXPONENT + part[:, band]
             result[:, band] = falling
-        up **= _SUM_EXPONENT
+        up **= SUM_EXPONENT
         for band in range(count - 1):
             result[:, band + 1 :] += part[:, band, None] * up[:, band, None] ** np.arange(
                 1, count - band
             )
-        return np.asarray(result ** (1 / _SUM_EXPONENT) / self.unit)
+        return np.asarray(result ** (1 / SUM_EXPONENT) / self.unit)
 
     def magnitudes(self, x: np.ndarray) -> np.ndarray:
-        frames = np.lib.stride_tricks.sliding_window_view(x, _WINDOW)[::_HOP]
+        frames = np.lib.stride_tricks.sliding_window_view(x, len(self.window))[:: self.hop]
         return np.asarray(np.abs(np.fft.rfft(frames * self.window, axis=1)))
 
 
@@ -93,8 +108,8 @@ def _from_bark(barks: Any) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _ear() -> _Ear:
-    return _Ear()
+def _ear() -> Ear:
+    return Ear()
 
 
 def noise_to_mask(a: Any, b: Any, rate: int) -> np.ndarray:
