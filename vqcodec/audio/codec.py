@@ -127,7 +127,7 @@ class Encoder:
             self._knob = quality_knob(self.options.quality)
         elif self.options.bitrate is not None:  # where the search begins: a bit a sample is much
             octaves = math.log2(self.options.bitrate / (rate * channels))
-            self._knob = quality_knob(min(10.0, max(0.0, DEFAULT_QUALITY + 3 * octaves)))
+            self._knob = quality_knob(min(10.0, max(0.0, DEFAULT_QUALITY + 2 * octaves)))
         self._group: list[Plan] = []
         self._group_frames = 0
         self._owed = 0.0  # bits that earlier groups left over

@@ -18,6 +18,7 @@ import numpy as np
 from vqcodec.audio.bands import BANDS, EDGES_HZ, LEVELS, Layout
 from vqcodec.audio.masking import STEPS_PER_OCTAVE, derive_steps
 from vqcodec.audio.mixing import kernel
+from vqcodec.audio.partition import FIRST_SHORT
 from vqcodec.audio.stereo import COSINE, SINE
 from vqcodec.metrics.noise_to_mask import DOWN, SUM_EXPONENT, WIDTH, Ear
 
@@ -25,6 +26,7 @@ _LOWEST = 20.0  # Hz
 _CELLS = 1 << (LEVELS - 1)  # smallest blocks of a frame: a window has half as many
 _EXPONENT = 0.75  # how far the masks are followed
 _REACH = 2.0  # octaves by which an error may count more or less
+_SHORT_REACH = 0.75  # by which one in a short block may count less: it may come before the masker
 _HEARD = -4  # quarter octaves above the squared step: bands from which the mean is taken
 _UP = WIDTH * math.log(10) / 10
 
@@ -182,10 +184,11 @@ def weigh(
                     heard += many
     mean = np.float32(total / heard)
     for block in range(blocks):
+        least = -_SHORT_REACH if levels[block] >= FIRST_SHORT else -_REACH
         for channel in range(worth.shape[1]):
             for band in range(counts[levels[block]]):
                 octaves = _EXPONENT * (importance[block, channel, band] - mean)
-                importance[block, channel, band] = 2 ** min(_REACH, max(-_REACH, octaves))
+                importance[block, channel, band] = 2 ** min(_REACH, max(least, octaves))
 
 
 def worth_of(
