@@ -118,6 +118,7 @@ class Job:
     def run(self, step: int, dearness: float = 1.0) -> Coded:
         """Encode at a step index; `dearness` is what a bit costs, against the usual."""
         from vqcodec.photo import visual
+        from vqcodec.photo.restore import squared_error
 
         height, width, channels = self.samples.shape
         eye = self.options.tune == "visual"
@@ -137,8 +138,8 @@ class Job:
             blocks = activity[top // 8 : -(-(top + tall) // 32) * 4]
             blocks = blocks[:, left // 8 : -(-(left + wide) // 32) * 4].astype(np.float64) - mean
             data, decoded = self._encode_tile(header, blocks, dearness, samples)
-            gap = samples.astype(np.int32) - decoded
-            return data, decoded, int((gap * gap).sum(dtype=np.int64))
+            rows = (a.reshape(tall, -1).astype(np.int16) for a in (samples, decoded))
+            return data, decoded, int(squared_error(*rows))
 
         across = header.grid.across
         band: list[np.ndarray] = []

@@ -13,6 +13,7 @@ import numpy as np
 
 MIDDLE = 512  # the zero of the difference planes, and the value of what is unknown
 TOP = 1023
+_BAND = 64  # rows at a time, so that what is computed in between stays in the cache
 
 
 def to_planes(samples: np.ndarray) -> np.ndarray:
@@ -29,34 +30,46 @@ def to_planes(samples: np.ndarray) -> np.ndarray:
         Luma (then the two differences of a colour image), then alpha, all in
         quarter steps: 0..1020, differences about 512.
     """
-    values = samples.astype(np.int16)
-    channels = samples.shape[2]
-    if channels < 3:
-        return np.ascontiguousarray(np.moveaxis(values << 2, 2, 0))
-    red, green, blue = values[..., 0], values[..., 1], values[..., 2]
-    planes = np.empty((channels, *samples.shape[:2]), np.int16)
-    planes[0] = red + 2 * green + blue
-    planes[1] = 2 * (red - blue) + MIDDLE
-    planes[2] = 2 * green - red - blue + MIDDLE
-    if channels == 4:
-        planes[3] = values[..., 3] << 2
+    height, width, channels = samples.shape
+    planes = np.empty((channels, height, width), np.int16)
+    for top in range(0, height, _BAND):
+        values = np.moveaxis(samples[top : top + _BAND], 2, 0).astype(np.int16, order="C")
+        band = planes[:, top : top + _BAND]
+        if channels < 3:
+            np.left_shift(values, 2, out=band)
+            continue
+        red, green, blue = values[:3]
+        green += green
+        outer = red + blue
+        np.add(green, outer, out=band[0])
+        np.subtract(green, outer, out=band[2])
+        np.subtract(red, blue, out=band[1])
+        band[1] += band[1]
+        band[1:3] += MIDDLE
+        if channels == 4:
+            np.left_shift(values[3], 2, out=band[3])
     return planes
 
 
 def to_samples(planes: np.ndarray) -> np.ndarray:
     """Invert `to_planes`: round to whole steps and clip to 0..255."""
-    count = planes.shape[0]
-    samples = np.empty((*planes.shape[1:], count), np.uint8)
-    if count < 3:
-        rounded = (planes + 2) >> 2
-        samples[...] = np.clip(np.moveaxis(rounded, 0, 2), 0, 255)
-    else:
-        luma, orange, green = planes[0] + 2, planes[1] - MIDDLE, planes[2] - MIDDLE
-        samples[..., 0] = np.clip((luma - green + orange) >> 2, 0, 255)
-        samples[..., 1] = np.clip((luma + green) >> 2, 0, 255)
-        samples[..., 2] = np.clip((luma - green - orange) >> 2, 0, 255)
-        if count == 4:
-            samples[..., 3] = np.clip((planes[3] + 2) >> 2, 0, 255)
+    count, height, width = planes.shape
+    samples = np.empty((height, width, count), np.uint8)
+    for top in range(0, height, _BAND):
+        values = planes[:, top : top + _BAND] + np.int16(2)
+        if count >= 3:
+            luma, orange, green = values[:3]
+            orange -= MIDDLE + 2
+            green -= MIDDLE + 2
+            outer = luma - green
+            green += luma  # as it is in RGB
+            np.add(outer, orange, out=luma)  # now red
+            np.subtract(outer, orange, out=orange)  # now blue
+        values >>= 2
+        np.maximum(values, 0, out=values)
+        np.minimum(values, 255, out=values)
+        for channel, row in enumerate((0, 2, 1, 3)[:count] if count > 2 else range(count)):
+            samples[top : top + _BAND, :, channel] = values[row]
     if count in (2, 4):
         _snap(samples[..., count - 1])
     return samples
