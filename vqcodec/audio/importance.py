@@ -109,12 +109,12 @@ def _at(sums, place):
     return sums[k] + (sums[k + 1] - sums[k]) * (place - k)
 
 
-@kernel("void(f8[:,:,::1],f8[::1],i8,i8,i8[::1],i8[:,::1],i8[::1],i8[:,::1],f8[::1],f4[:,:,::1])")
-def _worth(sensitivity, share, frame, blocks, levels, edges, counts, angles, sums, worth):
+@kernel("void(f8[:,:,::1],f8[::1],i8,i8,i8[::1],i8[:,::1],i8[::1],i8[:,::1],f4[:,:,::1])")
+def _worth(sensitivity, share, frame, blocks, levels, edges, counts, angles, worth):
     """Fill the logarithm of what an error is worth in each band of each block.
 
     share : (cells + 1,) float64, of a window's energy up to each smallest block in it
-    sums : (bins + 1,) float64, work space; worth : (blocks, channels, BANDS) float32
+    worth : (blocks, channels, BANDS) float32, the result
     """
     cell = _CELLS // 4  # by which windows are apart, in smallest blocks
     length = len(share) - 1
@@ -124,23 +124,21 @@ def _worth(sensitivity, share, frame, blocks, levels, edges, counts, angles, sum
         level = levels[block]
         stop = start + (_CELLS >> level)
         size = frame >> level
+        per = np.float64(bins - 1) / size
+        first = max(0, (start - length) // cell)
         for channel in range(worth.shape[1]):
-            for k in range(bins + 1):
-                sums[k] = 0
-            whole = 0.0
-            for t in range(max(0, (start - length) // cell), sensitivity.shape[1]):
-                if t * cell >= stop:
-                    break
-                part = share[min(length, max(0, stop - t * cell))]
-                part -= share[min(length, max(0, start - t * cell))]
-                whole += part
-                for k in range(bins + 1):
-                    sums[k] += part * sensitivity[channel, t, k]
-            per = np.float64(bins - 1) / size
             for band in range(counts[level]):
                 low, high = edges[level, band] * per + 0.5, edges[level, band + 1] * per + 0.5
-                mean = (_at(sums, high) - _at(sums, low)) / ((high - low) * whole)
-                worth[block, channel, band] = np.float32(mean)
+                total = whole = 0.0
+                t = first
+                while t < sensitivity.shape[1] and t * cell < stop:
+                    part = share[min(length, max(0, stop - t * cell))]
+                    part -= share[min(length, max(0, start - t * cell))]
+                    whole += part
+                    sums = sensitivity[channel, t]
+                    total += part * (_at(sums, high) - _at(sums, low))
+                    t += 1
+                worth[block, channel, band] = total / ((high - low) * whole)
         for band in range(counts[level]):
             if worth.shape[1] == 2:
                 c, s = COSINE[angles[block, band]], SINE[angles[block, band]]
@@ -215,6 +213,6 @@ def worth_of(
     worth = np.zeros((blocks, len(x), BANDS), np.float32)
     _worth(
         sensitivity, tables.share, bands.frame, blocks, levels, bands.edges, bands.counts, angles,
-        np.zeros(sensitivity.shape[2]), worth,
+        worth,
     )  # fmt: skip
     return worth
