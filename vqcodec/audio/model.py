@@ -39,8 +39,8 @@ NUMBERS: dict[str, tuple[int, int, int]] = {
     "tilt": (-64, 64, -24),  # finer steps, in 1/256 octave of power per bark
     "quiet": (-8192, 8192, -1280),  # added to the threshold of hearing, in 1/256 octave
     "skip": (-64, 64, -28),  # bands weaker than this are not coded, in quarter octaves of power
-    "fill_empty": (0, 512, 160),  # gain of the noise in 1/256
-    "fill_coded": (0, 512, 65),
+    "fill_empty": (0, 512, 200),  # gain of the noise in 1/256
+    "fill_coded": (0, 512, 90),
     "fill_most": (0, 4096, 16),  # in 1/256 of the squared step
     "limit": (1, 1023, 255),  # count at which the probabilities stop slowing down
     "lagrangian": (0, 4096, 110),  # squared steps a bit at the knob 0, in 1/1024: the encoder's
