@@ -4,8 +4,8 @@ Distortion hides in texture. The step of each 32 x 32 unit moves with the
 logarithm of its activity (the variance of its 8 x 8 blocks) against the mean
 of the picture, the Lagrangian of each block likewise, and the step grows with
 frequency. Colour differences are coarser than luma. Under ``tune="psnr"`` only
-the Lagrangian moves, and so little that squared error hardly notices: structure
-gains more than ten times what it loses.
+the Lagrangian moves, and so little that squared error hardly notices while
+structure gains.
 """
 
 from __future__ import annotations
