@@ -23,7 +23,7 @@ PROFILE = 15  # frequency profile, see quantizer.profile_offsets
 ORANGE, GREEN = 24, 24  # steps of the colour differences above luma's
 _OFFSET_STRENGTH = 0.8  # quarter octaves of step a doubling of variance
 _WEIGHT_STRENGTH = 0.3
-_PSNR_STRENGTH = 0.08  # the same under tune="psnr"
+_PSNR_STRENGTH = 0.1  # the same under tune="psnr"
 _FLOOR = 256.0  # variance that counts as none: 16, in quarter steps
 _GRID = 1024  # activities are multiples of 1 / 1024: their sums are exact in any order
 _PIXELS = 1 << 22  # of a band
