@@ -123,7 +123,10 @@ def test_verified_files_are_read_back_before_they_replace_anything(tmp_path, mon
     assert vqcodec.check(target) == open_container(data).check
     with monkeypatch.context() as patch:
         damaged = data[:-60] + bytes([data[-60] ^ 1]) + data[-59:]
-        patch.setattr(Path, "read_bytes", lambda self: damaged)
+        read = Path.read_bytes  # kernels that are compiled meanwhile read their own source
+        patch.setattr(
+            Path, "read_bytes", lambda self: read(self) if self.suffix == ".py" else damaged
+        )
         with pytest.raises(ChecksumError):
             vqcodec.encode(picture, target, fixed_rate=True, block=2, verify=True)
     assert target.read_bytes() == data
