@@ -26,6 +26,19 @@ print(rangecoder.finish(state, buffer).hex(), "numba" in sys.modules)
 """
 WITH_NUMBA, WITHOUT = ["a8", "True"], ["a8", "False"]
 
+# Codes three numbers by kernels that call others, and decodes them.
+NUMBERS = """
+import numpy as np
+from vqcodec import rangecoder as coder
+contexts, buffer = coder.new_contexts(8), np.zeros(9, np.uint8)
+state = coder.encoder_state()
+for number in (5, 1, 7):
+    coder.encode_tree(state, buffer, contexts, 0, number, 3)
+data = np.frombuffer(bytearray(coder.finish(state, buffer)), np.uint8)
+contexts, state = coder.new_contexts(8), coder.decoder_state(data)
+print(*(int(coder.decode_tree(state, data, contexts, 0, 3)) for _ in range(3)))
+"""
+
 # A module of kernels that take, return and raise what kernels may.
 TRIAL = """
 import numpy as np
@@ -223,6 +236,13 @@ def test_code_with_unknown_symbols_is_not_loaded(load, monkeypatch):
 @pytest.mark.parametrize("variable", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
 def test_where_numba_is_configured_it_does_everything(kept, variable):
     assert run(kept, **{variable: "1"}) == WITH_NUMBA
+
+
+def test_kernels_call_each_other_with_checked_indices(tmp_path):
+    """There none is a part of another: each must be what others call, too."""
+    for _ in range(2):
+        found = run(tmp_path / "kernels", NUMBERS, NUMBA_BOUNDSCHECK="1")
+        assert found.split() == ["5", "1", "7"]
 
 
 def with_trial(folder, source):

@@ -155,12 +155,22 @@ class _HotPartCompiler(_WholeCompiler):
 
 def dispatcher(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     """Return numba's dispatcher of a function; it compiles, or loads from numba's cache."""
-    ours: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}
-    if _UNDERSTOOD and not options.get("parallel"):
-        ours["pipeline_class"] = _WholeCompiler
-    made = _njit(**{**ours, **_numbas(options)})(function)
+    return _dispatcher(function, options, "plain")
+
+
+def whole(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """Return the dispatcher of a function that no other kernel calls."""
+    if not _UNDERSTOOD or options.get("parallel"):
+        return dispatcher(function, options)
+    return _dispatcher(function, options, "whole", pipeline_class=_WholeCompiler)
+
+
+def _dispatcher(
+    function: Callable[..., Any], options: dict[str, Any], form: str, **more: Any
+) -> Any:
+    made = _njit(nogil=True, no_cfunc_wrapper=True, **more, **_numbas(options))(function)
     if hasattr(made, "enable_caching"):  # else numba is disabled
-        _settle(made, options, "whole")
+        _settle(made, options, form)
     return made
 
 

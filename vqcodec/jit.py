@@ -76,7 +76,7 @@ class Kernel(Late):
                         self._entries[kinds] = entry
         if entry is not None:
             return entry(*arguments)
-        dispatcher = self._compiled("dispatcher")
+        dispatcher = self._compiled("whole")
         result = dispatcher(*arguments)
         self._entries[kinds] = dispatcher
         machinecode.keep(self.py_func, self._options, kinds, dispatcher, arguments)
