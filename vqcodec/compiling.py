@@ -27,7 +27,7 @@ from numba.core.registry import cpu_target
 
 from vqcodec import kernelcache
 
-__all__ = ["KEPT", "dispatcher", "interpreted", "lock", "part", "type_of"]
+__all__ = ["KEPT", "dispatcher", "interpreted", "lock", "part", "type_of", "whole"]
 
 _njit: Any = numba.njit
 _config: Any = numba.config
